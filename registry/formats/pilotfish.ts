@@ -1,0 +1,53 @@
+/**
+ * pilotfish's own wire format: one flat JSON object per entry, used wherever the registry stores bytes (ZooKeeper,
+ * local files). Unknown fields are ignored, so that a newer writer does not hide itself from an older reader.
+ */
+import { describe, formatProblem } from '../../runtime/expected.js';
+import { printable } from '../../runtime/printable.js';
+import { type Result, rejected, valid } from '../../runtime/result.js';
+import type { Instance } from '../contract.js';
+import { parseInstance } from '../instance.js';
+
+/** Larger entries are refused before they are parsed. */
+export const MAX_ENTRY_BYTES = 16 * 1024;
+
+export function encodeInstance(instance: Instance): Buffer {
+  const { service, id, endpoint, weight, status, zone, version, tags, metadata } = instance;
+  const { host, port } = endpoint;
+  return Buffer.from(
+    JSON.stringify({ service, id, host, port, weight, status, zone, version, tags, metadata }),
+  );
+}
+
+/** The instance in `data`, which must say it is `id` of `service`, or the reason why it is none. Never throws. */
+export function decodeInstance(data: Uint8Array, service: string, id: string): Result<Instance, string> {
+  if (data.byteLength > MAX_ENTRY_BYTES) {
+    return rejected(`expected at most ${MAX_ENTRY_BYTES} bytes, got ${data.byteLength}, at entry`);
+  }
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
+  const object = parseObject(text);
+  if (object === undefined) return rejected(`expected a JSON object, got "${printable(text, 80)}", at entry`);
+  const parsed = parseInstance({ ...fieldsOf(object), service: object.service ?? service });
+  if (!parsed.ok) return rejected(parsed.error.map(formatProblem).join('; '));
+  if (parsed.value.id !== id) return rejected(`expected "${id}", got ${describe(parsed.value.id)}, at id`);
+  if (parsed.value.service !== service) {
+    return rejected(`expected "${service}", got ${describe(parsed.value.service)}, at service`);
+  }
+  return valid(parsed.value);
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldsOf(object: Record<string, unknown>): Omit<Parameters<typeof parseInstance>[0], 'service'> {
+  const { id, host, port, weight, status, zone, version, tags, metadata } = object;
+  return { id, host, port, weight, status, zone, version, tags, metadata };
+}

@@ -1,0 +1,12 @@
+/** `pilotfish/registry`: the contract, `open(url)`, and what a backend of your own is made of. */
+export { type Clock, systemClock } from '../runtime/clock.js';
+export { type ErrorCode, isPilotfishError, PilotfishError } from '../runtime/errors.js';
+export { Emitter, type Event } from '../runtime/events.js';
+export { BadInputError, type Problem } from '../runtime/expected.js';
+export { type Logger, silentLogger } from '../runtime/logger.js';
+export * from './contract.js';
+export { decodeInstance, encodeInstance } from './formats/pilotfish.js';
+export { type InstanceInput, parseInstance, sameInstance } from './instance.js';
+export { type BackendContext, type OpenOptions, open, openWritable, REGISTRY_SCHEMES } from './open.js';
+export { type Change, diff, snapshotOf } from './snapshot.js';
+export { type SupervisedOptions, SupervisedWatch, supervise, type WatchUpdate } from './supervised.js';

@@ -1,0 +1,146 @@
+/**
+ * What a valid instance is. Registry data is written by strangers and configuration by tired people, so both pass
+ * through this one validator: unknown fields are ignored, objects are built field by field, every limit is checked.
+ */
+import { describe, type Problem } from '../runtime/expected.js';
+import { isHost, isPort } from '../runtime/host-port.js';
+import { type Result, rejected, valid } from '../runtime/result.js';
+import type { Instance, InstanceStatus } from './contract.js';
+
+export const MAX_WEIGHT = 65_535;
+/** Short enough that every backend can hold any legal name, with what it adds around it. */
+export const MAX_NAME_LENGTH = 200;
+export const MAX_TAGS = 64;
+export const MAX_METADATA_KEYS = 64;
+export const MAX_TEXT_LENGTH = 1024;
+
+/** An instance as somebody wrote it down, with defaults for what may be left out. */
+export interface InstanceInput {
+  readonly service: unknown;
+  readonly id: unknown;
+  readonly host: unknown;
+  readonly port: unknown;
+  /** Default 1. */
+  readonly weight?: unknown;
+  /** Default `passing`. */
+  readonly status?: unknown;
+  readonly zone?: unknown;
+  readonly version?: unknown;
+  /** Default none. */
+  readonly tags?: unknown;
+  /** Default none. */
+  readonly metadata?: unknown;
+}
+
+/** Names become znode paths, URL segments and file names, so anything that could climb or hide in one is refused. */
+export function isName(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length <= MAX_NAME_LENGTH &&
+    /^[A-Za-z0-9_~:@+=,-][A-Za-z0-9._~:@+=,-]*$/.test(value)
+  );
+}
+
+export const NAME_RULE = `a name of letters, digits and . _ ~ : @ + = , - that starts with no dot, up to ${MAX_NAME_LENGTH} characters`;
+
+/** Checks every field and returns a frozen instance, or all that is wrong with it. */
+export function parseInstance(input: InstanceInput): Result<Instance, readonly Problem[]> {
+  const problems: Problem[] = [];
+  const expect = (right: boolean, path: string, expected: string, value: unknown): void => {
+    if (!right) problems.push({ path, expected, got: describe(value) });
+  };
+  const { service, id, host, port, weight = 1, status = 'passing', zone, version } = input;
+  expect(isName(service), 'service', NAME_RULE, service);
+  expect(isName(id), 'id', NAME_RULE, id);
+  expect(typeof host === 'string' && isHost(host), 'host', 'an IP address or a host name', host);
+  expect(isPort(port), 'port', 'a whole number from 1 to 65535', port);
+  expect(isWeight(weight), 'weight', `a number from 0 to ${MAX_WEIGHT}`, weight);
+  expect(isStatus(status), 'status', '"passing" or "warning"', status);
+  expect(isOptionalText(zone), 'zone', TEXT_RULE, zone);
+  expect(isOptionalText(version), 'version', TEXT_RULE, version);
+  const tags = parseTags(input.tags ?? [], problems);
+  const metadata = parseMetadata(input.metadata ?? {}, problems);
+  if (problems.length > 0) return rejected(problems);
+  return valid(
+    Object.freeze({
+      service: service as string,
+      id: id as string,
+      endpoint: Object.freeze({ host: host as string, port: port as number }),
+      weight: weight as number,
+      status: status as InstanceStatus,
+      zone: zone as string | undefined,
+      version: version as string | undefined,
+      tags: Object.freeze(tags),
+      metadata: Object.freeze(metadata),
+    }),
+  );
+}
+
+/** Same id, endpoint and attributes. */
+export function sameInstance(a: Instance, b: Instance): boolean {
+  return a === b || fingerprint(a) === fingerprint(b);
+}
+
+function fingerprint(instance: Instance): string {
+  const { service, id, endpoint, weight, status, zone, version, tags, metadata } = instance;
+  const sorted = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([
+    service,
+    id,
+    endpoint.host,
+    endpoint.port,
+    weight,
+    status,
+    zone,
+    version,
+    tags,
+    sorted,
+  ]);
+}
+
+const TEXT_RULE = `text of at most ${MAX_TEXT_LENGTH} characters`;
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TEXT_LENGTH;
+}
+
+function isOptionalText(value: unknown): value is string | undefined {
+  return value === undefined || isText(value);
+}
+
+export function isWeight(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_WEIGHT;
+}
+
+function isStatus(value: unknown): value is InstanceStatus {
+  return value === 'passing' || value === 'warning';
+}
+
+function parseTags(value: unknown, problems: Problem[]): string[] {
+  if (Array.isArray(value) && value.length <= MAX_TAGS && value.every(isText)) return [...value];
+  problems.push({ path: 'tags', expected: `a list of at most ${MAX_TAGS} texts`, got: describe(value) });
+  return [];
+}
+
+/** Keys that would reach a prototype are dropped, not reported: they are never data. */
+const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+function parseMetadata(value: unknown, problems: Problem[]): Record<string, string> {
+  const result: Record<string, string> = Object.create(null);
+  const fail = (path: string, expected: string, got: unknown): Record<string, string> => {
+    problems.push({ path, expected, got: describe(got) });
+    return result;
+  };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return fail('metadata', 'an object of texts', value);
+  }
+  const entries = Object.entries(value).filter(([key]) => !PROTOTYPE_KEYS.has(key));
+  if (entries.length > MAX_METADATA_KEYS) {
+    return fail('metadata', `at most ${MAX_METADATA_KEYS} keys`, entries.length);
+  }
+  for (const [key, text] of entries) {
+    if (isText(text) && key.length <= MAX_NAME_LENGTH) result[key] = text;
+    else fail(`metadata.${key.slice(0, MAX_NAME_LENGTH)}`, TEXT_RULE, text);
+  }
+  return result;
+}

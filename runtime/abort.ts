@@ -1,0 +1,57 @@
+/**
+ * Deadlines and cancellation. `AbortSignal.any` and `AbortSignal.timeout` read the system clock and keep listeners
+ * alive, so signals are linked by hand, and whoever links one releases it.
+ */
+import type { Clock } from './clock.js';
+import { PilotfishError } from './errors.js';
+
+export interface LinkedAbort {
+  readonly signal: AbortSignal;
+  readonly abort: (reason: unknown) => void;
+  /** Ends the deadline and lets go of the parent. To be called when the work has ended. */
+  readonly release: () => void;
+}
+
+/** A signal that aborts with its parent, or by hand. */
+export function linkedAbort(parent?: AbortSignal): LinkedAbort {
+  const controller = new AbortController();
+  const abort = (reason: unknown): void => controller.abort(reason);
+  const onParent = (): void => abort(parent?.reason);
+  if (parent?.aborted) onParent();
+  else parent?.addEventListener('abort', onParent, { once: true });
+  return { signal: controller.signal, abort, release: () => parent?.removeEventListener('abort', onParent) };
+}
+
+/**
+ * Runs `work` with a signal that aborts after `ms`, and rejects at that moment even when `work` ignores the signal.
+ * The error has the code TIMEOUT and names `what`.
+ */
+export async function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  what: string,
+  parent: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const link = linkedAbort(parent);
+  const cancel = clock.after(ms, () =>
+    link.abort(new PilotfishError('TIMEOUT', `${what} took longer than ${ms} ms`)),
+  );
+  try {
+    return await abortable(work(link.signal), link.signal);
+  } finally {
+    cancel();
+    link.release();
+  }
+}
+
+/** The promise, or a rejection with the signal's reason as soon as it aborts. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
