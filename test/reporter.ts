@@ -19,6 +19,8 @@ export default class LastLineReporter implements Reporter {
   onInit(): void {
     process.once('exit', (code) => this.#print(code));
     process.send?.('the last line is taken care of');
+    // `run.mjs` listens for that one message; the channel to it must not keep this process waiting.
+    process.channel?.unref();
   }
 
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[], reason: TestRunEndReason): void {

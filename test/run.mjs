@@ -1,6 +1,6 @@
 /**
- * The entry of `npm test`: lint, types, then the tests. With arguments (`npm test -- some/file`) only the
- * tests run, with those arguments. Stops at the first failing step and exits with its code; the last line
+ * The entry of `npm test`: lint, types, then the tests. When files are named (`npm test -- some/file`) only
+ * the tests run, those alone. Stops at the first failing step and exits with its code; the last line
  * printed always counts passed and failed, whichever step that was.
  */
 import { spawn } from 'node:child_process';
@@ -16,7 +16,8 @@ const checks = [
 ];
 const tests = { title: 'Tests', program: 'vitest', args: ['run', ...passedOn] };
 
-for (const step of passedOn.length > 0 ? [tests] : [...checks, tests]) {
+const namesFiles = passedOn.some((argument) => !argument.startsWith('-'));
+for (const step of namesFiles ? [tests] : [...checks, tests]) {
   const { code, counted } = await run(step);
   if (code === 0) continue;
   if (!counted) console.log('0 passed, 1 failed');

@@ -81,13 +81,13 @@ export class LocalRegistry implements Registry {
     );
     try {
       await registration.write();
+      await this.#own.add(registration);
       signal?.throwIfAborted();
+      return registration;
     } catch (error) {
       await registration.close();
       throw error;
     }
-    this.#own.add(registration);
-    return registration;
   }
 
   async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot> {

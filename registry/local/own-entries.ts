@@ -1,44 +1,54 @@
 /**
- * Watches over the entries of this process, one directory watch per service however many entries there are, so that a
- * deletion by somebody else is known at once. A burst of changes costs one more listing, not one per change.
+ * Looks after the entries of this process: takes their ids over from older owners, and notices when somebody deletes
+ * one. Both need the listing of the service's directory, so there is one watch and one listing at a time per service,
+ * however many entries there are.
  */
 import type { Clock } from '../../runtime/clock.js';
+import { coalesced } from '../../runtime/coalesced.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { Logger } from '../../runtime/logger.js';
 import { watchDirectory } from '../directory-watch.js';
-import type { LocalFiles } from './files.js';
+import type { EntryName, LocalFiles } from './files.js';
 import type { LocalRegistration } from './registration.js';
 
 interface OwnService {
   readonly registrations: Set<LocalRegistration>;
+  /** Those that have written their entry but not yet removed older ones of the same id. */
+  readonly arriving: Set<LocalRegistration>;
+  readonly check: () => Promise<void>;
   readonly stop: () => void;
-  check: 'idle' | 'running' | 'again';
+}
+
+interface OwnEntriesOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly pollMs: number;
 }
 
 export class OwnEntries {
   readonly #files: LocalFiles;
-  readonly #options: { readonly clock: Clock; readonly logger: Logger; readonly pollMs: number };
+  readonly #options: OwnEntriesOptions;
   readonly #services = new Map<string, OwnService>();
 
-  constructor(
-    files: LocalFiles,
-    options: { readonly clock: Clock; readonly logger: Logger; readonly pollMs: number },
-  ) {
+  constructor(files: LocalFiles, options: OwnEntriesOptions) {
     this.#files = files;
     this.#options = options;
   }
 
-  /** To be called once the entry file exists. */
-  add(registration: LocalRegistration): void {
+  /** To be called once the entry file exists. Resolves when no other entry of the id is left. */
+  async add(registration: LocalRegistration): Promise<void> {
     const { service } = registration.instance;
     const own = this.#services.get(service) ?? this.#start(service);
     own.registrations.add(registration);
+    own.arriving.add(registration);
+    await own.check();
   }
 
   remove(registration: LocalRegistration): void {
     const { service } = registration.instance;
     const own = this.#services.get(service);
     own?.registrations.delete(registration);
+    own?.arriving.delete(registration);
     if (own?.registrations.size !== 0) return;
     own.stop();
     this.#services.delete(service);
@@ -57,36 +67,44 @@ export class OwnEntries {
   }
 
   #start(service: string): OwnService {
-    const stop = watchDirectory(this.#files.serviceDir(service), () => this.#changed(service), this.#options);
-    const own: OwnService = { registrations: new Set(), stop, check: 'idle' };
+    const own: OwnService = {
+      registrations: new Set(),
+      arriving: new Set(),
+      check: coalesced(() => this.#check(service, own)),
+      stop: watchDirectory(this.#files.serviceDir(service), () => this.#changed(own), this.#options),
+    };
     this.#services.set(service, own);
     return own;
   }
 
-  async #changed(service: string): Promise<void> {
-    const own = this.#services.get(service);
-    if (own === undefined) return;
-    if (own.check !== 'idle') {
-      own.check = 'again';
-      return;
-    }
-    do {
-      own.check = 'running';
-      await this.#verify(service, own);
-    } while ((own.check as OwnService['check']) === 'again');
-    own.check = 'idle';
+  #changed({ check }: OwnService): void {
+    check().catch((error: unknown) => {
+      this.#options.logger.warn({ cause: messageOf(error) }, 'could not read own entries back');
+    });
   }
 
-  async #verify(service: string, own: OwnService): Promise<void> {
-    try {
-      const expected = [...own.registrations];
-      const { entries } = await this.#files.entries(service);
-      const present = new Set(entries.map(({ file }) => file));
-      for (const registration of expected) {
-        if (!present.has(registration.file)) await registration.gone();
-      }
-    } catch (error) {
-      this.#options.logger.warn({ service, cause: messageOf(error) }, 'could not read own entries back');
+  async #check(service: string, own: OwnService): Promise<void> {
+    const expected = [...own.registrations];
+    const arriving = new Map(
+      [...own.arriving].map((registration) => [registration.instance.id, registration]),
+    );
+    const { entries } = await this.#files.entries(service);
+    await this.#removeOlder(service, entries, arriving);
+    for (const registration of arriving.values()) own.arriving.delete(registration);
+    const present = new Set(entries.map(({ file }) => file));
+    for (const registration of expected) {
+      if (!present.has(registration.file)) await registration.gone();
+    }
+  }
+
+  async #removeOlder(
+    service: string,
+    entries: readonly EntryName[],
+    arriving: ReadonlyMap<string, LocalRegistration>,
+  ): Promise<void> {
+    for (const { id, file } of entries) {
+      const heir = arriving.get(id);
+      if (heir !== undefined && heir.file !== file) await this.#files.removeEntry(service, file);
     }
   }
 }

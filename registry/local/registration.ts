@@ -36,11 +36,9 @@ export class LocalRegistration implements Registration {
     return entryFile(this.#instance.id, this.#lease);
   }
 
-  /** Writes the entry, then removes those of older owners: a reader sees the id all the time. */
   async write(): Promise<void> {
     const { service, id } = this.#instance;
     await this.#files.writeEntry(service, id, this.#lease, encodeInstance(this.#instance));
-    for (const entry of await this.#siblings()) await this.#files.removeEntry(service, entry.file);
   }
 
   async update(instance: Instance): Promise<void> {

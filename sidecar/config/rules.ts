@@ -3,9 +3,8 @@
  * the schema says in one place what is right and how that is called.
  */
 import { z } from 'zod';
-import { formatDuration, parseDuration } from '../../runtime/duration.js';
-import { isHost, parseHostPort } from '../../runtime/host-port.js';
 import { isName, MAX_NAME_LENGTH, MAX_TEXT_LENGTH, NAME_RULE } from '../../registry/instance.js';
+import { formatDuration, parseDuration } from '../../runtime/duration.js';
 
 /** A duration as text. Both limits are allowed values. */
 export function duration(fromMs: number, toMs: number): z.ZodString {
@@ -44,7 +43,9 @@ export function matching(expected: string, isRight: (text: string) => boolean): 
   return z.string({ error: expected }).refine(isRight, expected);
 }
 
-export function oneOf<const T extends readonly [string, ...string[]]>(values: T): z.ZodEnum<{ [K in T[number]]: K }> {
+export function oneOf<const T extends readonly [string, ...string[]]>(
+  values: T,
+): z.ZodEnum<{ [K in T[number]]: K }> {
   return z.enum(values, { error: `one of: ${values.join(', ')}` });
 }
 
@@ -56,13 +57,6 @@ export function name(): z.ZodString {
     .refine(isName, NAME_RULE);
 }
 
-export const port = (): z.ZodInt => whole(1, 65_535);
-
-export const host = (): z.ZodString => matching('an IP address or a host name', isHost);
-
-export const hostPort = (): z.ZodString =>
-  matching('host:port, such as "127.0.0.1:9190"', (value) => parseHostPort(value) !== undefined);
-
 /** An object that knows its keys: any other is a problem of its own. */
 export function object<const S extends z.ZodRawShape>(shape: S): z.ZodObject<S, z.core.$strict> {
   const keys = `one of: ${Object.keys(shape).join(', ')}`;
@@ -71,7 +65,17 @@ export function object<const S extends z.ZodRawShape>(shape: S): z.ZodObject<S, 
   });
 }
 
-export function list<T extends z.ZodType>(item: T, expected: string, from: number, to: number): z.ZodArray<T> {
+export function list<T extends z.ZodType>(
+  item: T,
+  expected: string,
+  from: number,
+  to: number,
+): z.ZodArray<T> {
   const message = `a list of ${from} to ${to} ${expected}`;
   return z.array(item, { error: message }).min(from, message).max(to, message);
+}
+
+/** Two forms of one thing. Problems are those of the form that the value looks like; see `problems.ts`. */
+export function either<A extends z.ZodType, B extends z.ZodType>(short: A, long: B): z.ZodUnion<[A, B]> {
+  return z.union([short, long]);
 }

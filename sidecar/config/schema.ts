@@ -1,6 +1,6 @@
 /**
- * The configuration file, in the form people write it: the one place that knows every key, its limits and what an
- * editor should say about it. Defaults are not here but in `normalize.ts`, because a service inherits most of them.
+ * The configuration file in the form people write it: the one place that knows every key, its limits and what an
+ * editor says about it. The defaults are in `normalize.ts`, because a service inherits most of them.
  */
 import { z } from 'zod';
 import {
@@ -8,15 +8,179 @@ import {
   MAX_METADATA_KEYS,
   MAX_NAME_LENGTH,
   MAX_TAGS,
-  MAX_TEXT_LENGTH,
   MAX_WEIGHT,
 } from '../../registry/instance.js';
 import { REGISTRY_SCHEMES } from '../../registry/open.js';
 import { schemeOf } from '../../registry/url.js';
-import { isLoopback } from '../../runtime/ip.js';
-import { parseHostPort } from '../../runtime/host-port.js';
+import { isHost, parseHostPort } from '../../runtime/host-port.js';
 import { ADDRESS_RULE, parseAddressChoice } from '../address.js';
+import { kindOf } from '../address-kind.js';
 import { LOG_LEVELS } from './config.js';
 import { expandProbeText, PROBE_TEXT_RULE } from './probe-text.js';
-import { duration, flag, host, list, matching, name, number, object, oneOf, port, text, whole } from './rules.js';
-import { STATUS_RULE, parseStatusRange } from './status-range.js';
+import { duration, either, flag, list, matching, name, number, object, oneOf, text, whole } from './rules.js';
+import { parseStatusRange, STATUS_RULE } from './status-range.js';
+
+const HOUR_MS = 3_600_000;
+
+/** The registries a sidecar can write to. */
+const SCHEMES = REGISTRY_SCHEMES.filter((scheme) => scheme !== 'static');
+
+const registryUrl = matching(
+  `a registry URL without user and password that starts with ${SCHEMES.map((s) => `${s}:`).join(', ')}`,
+  (url) => SCHEMES.includes(schemeOf(url) ?? '') && !url.includes('@'),
+);
+
+const adminAddress = matching(
+  'host:port on a loopback address, such as "127.0.0.1:9190" (the admin server knows no passwords)',
+  (value) => kindOf(parseHostPort(value)?.host ?? 'none') === 'loopback',
+);
+
+const address = matching(ADDRESS_RULE, (value) => parseAddressChoice(value) !== undefined).describe(
+  'Where callers reach the service: an IP address or host name, interface:NAME, cidr:NETWORK/BITS, or detected.',
+);
+
+/** Allowed at the top, in a service and in a probe; the innermost wins. */
+const schedule = {
+  interval: duration(10, HOUR_MS).optional().describe('From one check to the next. Default 2s.'),
+  jitter: number(0, 0.5).optional().describe('The share by which the interval varies. Default 0.1.'),
+  timeout: duration(10, HOUR_MS).optional().describe('Total deadline of one check. Default 1s.'),
+  rise: whole(1, 1000).optional().describe('Successes in a row until healthy. Default 2; 1 for ttl.'),
+  fall: whole(1, 1000).optional().describe('Failures in a row until unhealthy. Default 3; 1 for ttl.'),
+  startGrace: duration(0, HOUR_MS)
+    .optional()
+    .describe('No failure counts for this long after the start. Default 0s.'),
+};
+
+const probeName = text(64)
+  .optional()
+  .describe('Tells probes of a service apart. Default from type and target.');
+
+const target = {
+  host: matching('an IP address or a host name', isHost).optional().describe('Default 127.0.0.1.'),
+  port: whole(1, 65_535).optional().describe("Default the service's port."),
+  resolve: flag().optional().describe('Allow a host name that is looked up at each check. Default false.'),
+};
+
+const header = {
+  name: matching(
+    'a header name that the HTTP client does not set itself',
+    (value) =>
+      /^[!#$%&'*+.^_`|~0-9a-z-]{1,256}$/i.test(value) && !CONNECTION_HEADERS.has(value.toLowerCase()),
+  ),
+  value: matching('text without line breaks and control characters', (value) =>
+    /^[\t\x20-\x7e\x80-\xff]*$/.test(value),
+  ),
+};
+
+const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+const tls = either(
+  flag(),
+  object({
+    ca: text().optional().describe('A PEM file of the authorities to trust instead of the system’s.'),
+    serverName: matching('a host name', isHost).optional().describe('The name to verify. Default the host.'),
+    insecureSkipVerify: flag().optional().describe('Accept any certificate. Default false.'),
+  }),
+);
+
+const tcpProbe = object({ type: z.literal('tcp'), name: probeName, ...target, ...schedule });
+
+const httpProbe = object({
+  type: z.literal('http'),
+  name: probeName,
+  ...target,
+  path: matching('a path that starts with / and holds no spaces', (value) =>
+    /^\/[\x21-\x22\x24-\x7e]*$/.test(value),
+  )
+    .optional()
+    .describe('May hold a query. Default /.'),
+  method: oneOf(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT']).optional().describe('Default GET.'),
+  headers: z.record(header.name, header.value, { error: 'an object of texts' }).optional(),
+  expectStatus: list(statusRule(), 'statuses', 1, 64).optional().describe('Default 200-299.'),
+  expectBody: text().optional().describe('A text the body must contain.'),
+  tls: tls.optional().describe('HTTPS, verified unless said otherwise. Default false.'),
+  ...schedule,
+});
+
+const ttlProbe = object({
+  type: z.literal('ttl'),
+  name: probeName,
+  ttl: duration(10, 24 * HOUR_MS).describe('Silence of the service for longer than this is a failure.'),
+  ...schedule,
+});
+
+const longProbe = z.discriminatedUnion('type', [tcpProbe, httpProbe, ttlProbe], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'one of: tcp, http, ttl' : 'an object'),
+});
+
+const probe = either(
+  matching(PROBE_TEXT_RULE, (value) => longProbe.safeParse(expandProbeText(value)).success),
+  longProbe,
+);
+
+const service = object({
+  name: name().describe('The name callers ask for.'),
+  port: whole(1, 65_535).describe('The port callers are sent to.'),
+  id: name().optional().describe('Unique within the service and stable. Default <hostname>-<port>.'),
+  address: address.optional(),
+  weight: number(0, MAX_WEIGHT).refine(isWeight).optional().describe('Share of the traffic. Default 1.'),
+  tags: list(text(), 'texts', 0, MAX_TAGS).optional(),
+  zone: text().optional(),
+  version: text().optional(),
+  metadata: z
+    .record(
+      matching(`a key of 1 to ${MAX_NAME_LENGTH} characters`, isMetadataKey),
+      matching('text, in quotes where it looks like a number', (value) => value.length <= 1024),
+      { error: 'an object of texts' },
+    )
+    .refine(
+      (entries) => Object.keys(entries).length <= MAX_METADATA_KEYS,
+      `at most ${MAX_METADATA_KEYS} keys`,
+    )
+    .optional(),
+  ...schedule,
+  probes: list(probe, 'probes', 1, 32).optional().describe('All must pass. Default one tcp probe.'),
+});
+
+export const fileSchema = object({
+  registry: either(registryUrl, list(registryUrl, 'registry URLs', 1, 8))
+    .optional()
+    .describe('Where to register, in all of them. Default local:.'),
+  admin: adminAddress.optional().describe('Where the admin HTTP server listens. Default 127.0.0.1:9190.'),
+  logLevel: oneOf(LOG_LEVELS).optional().describe('Default info.'),
+  address: address.optional(),
+  ...schedule,
+  services: list(service, 'services', 1, 1000),
+});
+
+export type ConfigFile = z.infer<typeof fileSchema>;
+export type ServiceInput = ConfigFile['services'][number];
+export type ScheduleInput = Pick<ServiceInput, keyof typeof schedule>;
+export type ProbeInput = z.infer<typeof longProbe>;
+export type HttpProbeInput = z.infer<typeof httpProbe>;
+
+/** The long form of a probe that passed the schema. */
+export function longFormOf(input: z.infer<typeof probe>): ProbeInput {
+  return typeof input === 'string' ? longProbe.parse(expandProbeText(input)) : input;
+}
+
+function statusRule(): z.ZodType<number | string> {
+  return z
+    .union([z.number({ error: STATUS_RULE }), z.string({ error: STATUS_RULE })])
+    .refine((value) => parseStatusRange(value) !== undefined, STATUS_RULE);
+}
+
+function isMetadataKey(key: string): boolean {
+  return (
+    key.length > 0 &&
+    key.length <= MAX_NAME_LENGTH &&
+    !['__proto__', 'constructor', 'prototype'].includes(key)
+  );
+}

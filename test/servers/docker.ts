@@ -6,11 +6,26 @@ import type { Command } from './child.js';
 import { type Environment, findOnPath, run } from './environment.js';
 import type { Place, Program, ServerKind } from './kind.js';
 
-/** Undefined when there is no client, or no engine behind it that answers soon. */
+/** Undefined when there is no client, no engine behind it that answers soon, or the image cannot be had. */
 export async function dockerProgram(kind: ServerKind, env: Environment): Promise<Program | undefined> {
   const client = await findOnPath('docker', env);
-  const engine = client && (await run('docker', ['info'], { env, timeoutMs: 3_000 }).catch(() => undefined));
-  return client && engine ? { file: kind.program, docker: { client, image: kind.image } } : undefined;
+  if (client === undefined || !(await succeeds(['info'], env, 3_000))) return undefined;
+  if (!(await hasImage(kind.image, env))) return undefined;
+  return { file: kind.program, docker: { client, image: kind.image } };
+}
+
+/** Pulled here and not by `docker run`, so that the time to start is not the time to download. */
+async function hasImage(image: string, env: Environment): Promise<boolean> {
+  if (await succeeds(['image', 'inspect', image], env, 10_000)) return true;
+  process.stderr.write(`getting the image ${image} …\n`);
+  return succeeds(['pull', '--quiet', image], env, 300_000);
+}
+
+function succeeds(args: readonly string[], env: Environment, timeoutMs: number): Promise<boolean> {
+  return run('docker', args, { env, timeoutMs }).then(
+    () => true,
+    () => false,
+  );
 }
 
 export function inContainer(
@@ -25,10 +40,11 @@ export function inContainer(
   const user = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
   const env = Object.entries(command.env).flatMap(([key, value]) => ['--env', `${key}=${value}`]);
   const flags = ['--rm', '--name', name, '--user', user, '-v', `${place.folder}:${place.folder}`];
-  const publish = ['-p', `127.0.0.1:${port}:${port}`, '--entrypoint', command.file];
+  // Members of an ensemble reach each other on the machine's own loopback.
+  const network = place.ensemble ? ['--network', 'host'] : ['-p', `127.0.0.1:${port}:${port}`];
   return {
     file: client,
-    args: ['run', ...flags, ...env, ...publish, image, ...command.args],
+    args: ['run', ...flags, ...env, ...network, '--entrypoint', command.file, image, ...command.args],
     env: process.env,
     container: { docker: client, name },
   };

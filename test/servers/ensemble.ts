@@ -25,8 +25,10 @@ export async function startZooKeeperEnsemble(
   };
   const started = await Promise.allSettled(servers.map((server) => server.start()));
   const failed = started.find((start) => start.status === 'rejected');
-  if (failed) await stop();
-  if (failed) throw failed.reason;
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
   const address = servers.map((server) => server.address).join(',');
   return { servers, address, stop, [Symbol.asyncDispose]: stop };
 }
@@ -36,11 +38,12 @@ async function placesOf(
   options: StartOptions,
 ): Promise<readonly { readonly program: Program; readonly place: Place }[]> {
   const program = await programOf('zookeeper');
-  // Containers would need a network of their own to hear each other.
-  if (program.docker) throw new Error('expected ZooKeeper as a program for an ensemble, got a Docker image');
   const places = await Promise.all(
     Array.from({ length: size }, () => makePlace(zookeeper, program, options)),
   );
   const members = places.map(({ ports: [, peer, vote] }, at) => `server.${at + 1}=127.0.0.1:${peer}:${vote}`);
-  return places.map((place, at) => ({ program, place: { ...place, ensemble: { id: at + 1, members } } }));
+  return places.map((place, at) => ({
+    program,
+    place: { ...place, host: '127.0.0.1', ensemble: { id: at + 1, members } },
+  }));
 }

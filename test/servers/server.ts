@@ -122,7 +122,8 @@ export class OwnServer implements RunningServer {
     const own = { ...env, ...this.#place.options.env };
     if (this.#program.docker) return inContainer({ file, args, env: own }, this.#program, this.#place);
     // Not the runner's whole environment: CONSUL_*, ETCD_* and JVM variables would change the server.
-    return { file, args, env: { PATH: process.env.PATH, HOME: this.#place.folder, TZ: 'UTC', ...own } };
+    const { PATH, JAVA_HOME } = process.env;
+    return { file, args, env: { PATH, JAVA_HOME, HOME: this.#place.folder, TZ: 'UTC', ...own } };
   }
 
   async #untilItAnswers(child: Child): Promise<void> {

@@ -39,8 +39,10 @@ export async function startSharedServers(
     addressOf('etcd'),
   ]);
   const reasons = [zookeeper, consul, etcd].flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
-  if (reasons.length > 0) await stop();
-  if (reasons.length > 0) throw plainError(reasons.map((reason) => reason.message ?? reason).join('\n'));
+  if (reasons.length > 0) {
+    await stop();
+    throw plainError(reasons.map((reason) => reason.message ?? reason).join('\n'));
+  }
   return {
     addresses: { zookeeper: resolved(zookeeper), consul: resolved(consul), etcd: resolved(etcd) },
     stop,

@@ -101,6 +101,7 @@ async function prepare(program: Program, place: Place): ReturnType<ServerKind['p
 function viaScript(program: Program, config: string, options: readonly string[], { folder }: Place) {
   const env = {
     JVMFLAGS: options.join(' '),
+    JMXDISABLE: 'true',
     ZK_SERVER_HEAP: '128',
     ZOO_LOG_DIR: folder,
     ZOOPIDFILE: `${folder}/pid`,

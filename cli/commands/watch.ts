@@ -1,0 +1,149 @@
+/** `pilotfish watch`: a service's list as it changes, and whether it is still confirmed. */
+import type { Instance, RegistryReader } from '../../registry/contract.js';
+import type { Change } from '../../registry/snapshot.js';
+import { supervise, type WatchUpdate } from '../../registry/supervised.js';
+import { systemClock } from '../../runtime/clock.js';
+import { messageOf } from '../../runtime/errors.js';
+import { formatHostPort } from '../../runtime/host-port.js';
+import { printable } from '../../runtime/printable.js';
+import { systemRandom } from '../../runtime/random.js';
+import { parseArguments } from '../arguments.js';
+import { type Command, OK, type Surroundings } from '../command.js';
+import type { Output } from '../output.js';
+import {
+  JSON_FLAG,
+  oneRegistryUrl,
+  REGISTRY_FLAG,
+  REGISTRY_HELP,
+  serviceName,
+  withRegistry,
+} from '../registry-options.js';
+
+/** A registry that has shown no list after this long is said to be silent. */
+const SILENCE_MS = 2_000;
+
+export const watchCommand: Command = {
+  name: 'watch',
+  summary: 'follow the list of a service',
+  help: `Show the instances of a service at once, then each change as it happens, until Ctrl-C.
+
+Usage: pilotfish watch <service> [options]
+
+${REGISTRY_HELP}
+  --json          one JSON object on each line
+
+  + added   - removed   ~ changed   ! the registry does not answer, the last list is kept   = it answers again
+
+Examples:
+  pilotfish watch orders
+  pilotfish watch orders --registry consul://127.0.0.1:8500 --json
+`,
+  run: async (args, surroundings) => {
+    const { flags, positionals } = parseArguments(args, { ...REGISTRY_FLAG, ...JSON_FLAG }, ['service']);
+    const service = serviceName(positionals[0]);
+    const show = flags.json === true ? showJson : showText;
+    const url = oneRegistryUrl(flags, surroundings.env);
+    await withRegistry(url, (registry) => follow(registry, service, show, surroundings));
+    return OK;
+  },
+};
+
+/** What one line tells. */
+type Line =
+  | { readonly event: 'list' | 'fresh'; readonly instances: number }
+  | { readonly event: 'stale'; readonly cause: string }
+  | { readonly event: 'added' | 'removed' | 'changed'; readonly instance: Instance };
+
+type Show = (line: Line, at: string, stdout: Output) => void;
+
+async function follow(
+  registry: RegistryReader,
+  service: string,
+  show: Show,
+  { stdout, stop }: Surroundings,
+): Promise<void> {
+  let last: WatchUpdate['type'] | undefined;
+  const tell = (lines: readonly Line[]): void => {
+    const at = new Date(systemClock.wallNow()).toISOString();
+    for (const line of lines) show(line, at, stdout);
+  };
+  const watch = supervise(registry, service, { clock: systemClock, random: systemRandom() });
+  const isNew = (): boolean => watch.snapshot === undefined;
+  const cancelSilence = systemClock.after(SILENCE_MS, () => {
+    if (last === undefined && isNew()) tell([{ event: 'stale', cause: `no list yet, ${registry.state}` }]);
+  });
+  const unsubscribe = watch.onUpdate((update) => {
+    tell(linesFor(update, last));
+    last = update.type;
+  });
+  await aborted(stop);
+  unsubscribe();
+  cancelSilence();
+  await watch.close();
+}
+
+/** One `stale` line for an outage, however many attempts it takes to end it. */
+function linesFor(update: WatchUpdate, last: WatchUpdate['type'] | undefined): readonly Line[] {
+  if (update.type === 'broken') {
+    return last === 'broken' ? [] : [{ event: 'stale', cause: messageOf(update.error) }];
+  }
+  const instances = update.snapshot.instances.length;
+  const head: readonly Line[] =
+    last === undefined ? [{ event: 'list', instances }] : last === 'broken' ? [{ event: 'fresh', instances }] : [];
+  return [...head, ...changeLines(update.change)];
+}
+
+function changeLines({ added, removed, updated }: Change): readonly Line[] {
+  return [
+    ...removed.map((instance) => ({ event: 'removed', instance }) as const),
+    ...added.map((instance) => ({ event: 'added', instance }) as const),
+    ...updated.map(({ after }) => ({ event: 'changed', instance: after }) as const),
+  ];
+}
+
+function showJson(line: Line, at: string, stdout: Output): void {
+  stdout.write(`${JSON.stringify({ at, ...line })}\n`);
+}
+
+function showText(line: Line, at: string, { line: print, paint }: Output): void {
+  print(`${paint.dim(at)} ${textOf(line, paint)}`);
+}
+
+function textOf(line: Line, paint: Output['paint']): string {
+  switch (line.event) {
+    case 'list':
+      return paint.bold(`${count(line.instances)} now`);
+    case 'fresh':
+      return paint.green(`= the registry answers again, ${count(line.instances)}`);
+    case 'stale':
+      return paint.yellow(`! the registry does not answer: ${printable(line.cause)}`);
+    case 'added':
+      return paint.green(`+ ${described(line.instance)}`);
+    case 'removed':
+      return paint.red(`- ${printable(line.instance.id)}`);
+    case 'changed':
+      return paint.yellow(`~ ${described(line.instance)}`);
+  }
+}
+
+function count(instances: number): string {
+  return instances === 1 ? '1 instance' : `${instances} instances`;
+}
+
+function described({ id, endpoint, weight, status, zone, version, tags }: Instance): string {
+  const extras = [
+    `weight ${weight}`,
+    status,
+    ...(zone === undefined ? [] : [`zone ${zone}`]),
+    ...(version === undefined ? [] : [`version ${version}`]),
+    ...(tags.length === 0 ? [] : [`tags ${tags.join(',')}`]),
+  ];
+  return printable(`${id} ${formatHostPort(endpoint)} ${extras.join(', ')}`, 400);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,114 @@
+/**
+ * Reads the answer of `/v1/health/service/<name>`: entries of pilotfish, of other registrars and of nobody sane.
+ * Each is judged alone, so that a bad one is skipped and never spoils the list.
+ *
+ * The id of an entry that is not ours is `<node>~<Service.ID>`, always: a Service.ID is unique on its agent only,
+ * and an id that changed when a second agent shows up would look like a removal.
+ */
+import { PilotfishError } from '../../runtime/errors.js';
+import { describe, formatProblem } from '../../runtime/expected.js';
+import { type Result, rejected, valid } from '../../runtime/result.js';
+import type { Instance, InstanceStatus, Rejection } from '../contract.js';
+import { isWeight, parseInstance } from '../instance.js';
+import { META, metadataOf } from './entry.js';
+
+export interface HealthList {
+  readonly instances: readonly Instance[];
+  readonly rejected: readonly Rejection[];
+}
+
+/** What the checks of an entry say together, worst first. */
+export type Aggregate = 'maintenance' | 'critical' | InstanceStatus;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The passing and warning instances in the answer. Throws UNAVAILABLE when the answer is no list at all. */
+export function decodeHealth(service: string, json: unknown): HealthList {
+  if (!Array.isArray(json)) {
+    throw new PilotfishError(
+      'UNAVAILABLE',
+      `expected a list, got ${describe(json)}, at health of ${service}`,
+    );
+  }
+  const found: { readonly instance: Instance; readonly modified: number }[] = [];
+  const rejections: Rejection[] = [];
+  for (const item of json) {
+    const fields = fieldsOf(item);
+    const status = aggregate(fields.Checks);
+    if (status !== 'passing' && status !== 'warning') continue;
+    const entry = fieldsOf(fields.Service);
+    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), status);
+    if (decoded.ok) found.push({ instance: decoded.value, modified: Number(entry.ModifyIndex) || 0 });
+    else rejections.push({ entry: entryName(fields), reason: decoded.error });
+  }
+  // One id on two agents is an instance that moved, and of several with one id the last in the list counts.
+  found.sort((a, b) => a.modified - b.modified);
+  return { instances: found.map(({ instance }) => instance), rejected: rejections };
+}
+
+/** Maintenance over critical over warning over passing; an entry without checks passes. */
+export function aggregate(checks: unknown): Aggregate {
+  const all = Array.isArray(checks) ? checks.map(fieldsOf) : [];
+  if (all.some(({ CheckID }) => isMaintenance(CheckID))) return 'maintenance';
+  if (all.every(({ Status }) => Status === 'passing')) return 'passing';
+  return all.every(({ Status }) => Status === 'passing' || Status === 'warning') ? 'warning' : 'critical';
+}
+
+function isMaintenance(checkId: unknown): boolean {
+  return checkId === '_node_maintenance' || String(checkId).startsWith('_service_maintenance:');
+}
+
+/** One `Service` object, from the catalog or from the agent. `node` is where it runs. */
+export function decodeEntry(
+  service: string,
+  entry: Fields,
+  node: Fields,
+  status: InstanceStatus,
+): Result<Instance, string> {
+  const meta = fieldsOf(entry.Meta);
+  const ours = meta[META.id] !== undefined;
+  const parsed = parseInstance({
+    service,
+    id: ours ? meta[META.id] : foreignId(node.Node, entry.ID),
+    host: entry.Address === '' || entry.Address === undefined ? node.Address : entry.Address,
+    port: entry.Port,
+    weight: (ours ? exactWeight(meta) : undefined) ?? weightOf(fieldsOf(entry.Weights), status),
+    status,
+    zone: ours ? meta[META.zone] : meta.zone,
+    version: ours ? meta[META.version] : meta.version,
+    tags: entry.Tags ?? [],
+    metadata: metadataOf(meta),
+  });
+  return parsed.ok ? valid(parsed.value) : rejected(parsed.error.map(formatProblem).join('; '));
+}
+
+function exactWeight(meta: Fields): number | undefined {
+  const text = meta[META.weight];
+  const weight = typeof text === 'string' && text !== '' ? Number(text) : undefined;
+  return isWeight(weight) ? weight : undefined;
+}
+
+function weightOf(weights: Fields, status: InstanceStatus): unknown {
+  return (status === 'passing' ? weights.Passing : weights.Warning) ?? 1;
+}
+
+/** Undefined, which no instance may be called, when either part is missing. */
+function foreignId(node: unknown, id: unknown): string | undefined {
+  if (typeof node !== 'string' || typeof id !== 'string' || id === '') return undefined;
+  return `${escaped(node, /[^A-Za-z0-9._-]|^\./g)}~${escaped(id, /[^A-Za-z0-9._~:@+,-]/g)}`;
+}
+
+/** Each matched character as `=` and four hex digits, so that no two texts become one. */
+function escaped(text: string, outside: RegExp): string {
+  return text.replace(outside, (char) => `=${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function entryName({ Node, Service }: Fields): string {
+  const name = `${String(fieldsOf(Node).Node)}/${String(fieldsOf(Service).ID)}`;
+  return name.slice(0, 512);
+}
+
+/** The object itself, or an empty one for anything that has no fields. */
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}

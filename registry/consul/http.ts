@@ -1,0 +1,129 @@
+/**
+ * Reads from the agent over undici. Blocking queries need their own deadlines, so undici's are off; everything that
+ * is not JSON with status 200 is an error, because a proxy's friendly page must never become an empty list.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+import { withDeadline } from '../../runtime/abort.js';
+import type { Clock } from '../../runtime/clock.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
+import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
+import { printable } from '../../runtime/printable.js';
+import type { ConnectionState } from './connection-state.js';
+
+/** An instance is about 1.5 kB of JSON, so this is some 20,000 of them; beyond it the answer is cut off unread. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+
+/** How much of an error's text is worth reading. */
+const MAX_ERROR_BYTES = 1024;
+
+/** An agent allows 200 connections per client address, and every process on the host shares them. */
+const MAX_CONNECTIONS = 80;
+
+export interface Answer {
+  readonly headers: IncomingHttpHeaders;
+  readonly json: unknown;
+}
+
+export interface GetOptions {
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class ConsulHttp {
+  readonly #pool: Pool;
+  readonly #headers: Record<string, string>;
+  readonly #clock: Clock;
+  readonly #state: ConnectionState;
+
+  constructor(agent: HostPort, token: string | undefined, clock: Clock, state: ConnectionState) {
+    this.#pool = new Pool(`http://${formatHostPort(agent)}`, {
+      connections: MAX_CONNECTIONS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    this.#headers = {
+      accept: 'application/json',
+      ...(token === undefined ? {} : { 'x-consul-token': token }),
+    };
+    this.#clock = clock;
+    this.#state = state;
+  }
+
+  /** The JSON at `path`. Rejects DENIED, UNAVAILABLE, TIMEOUT, or with the signal's reason. */
+  get(path: string, { query = {}, deadlineMs, signal }: GetOptions): Promise<Answer> {
+    return this.#state.track(signal, () =>
+      withDeadline(this.#clock, deadlineMs, `GET ${path}`, signal, (link) => this.#get(path, query, link)),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #get(path: string, query: GetOptions['query'], signal: AbortSignal): Promise<Answer> {
+    try {
+      const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
+      const answer = await this.#pool.request({
+        method: 'GET',
+        path: `${path}?${new URLSearchParams(given as [string, string][])}`,
+        headers: this.#headers,
+        signal,
+      });
+      return await readAnswer(answer, path);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (isPilotfishError(error)) throw error;
+      throw new PilotfishError('UNAVAILABLE', `GET ${path} failed`, { cause: error });
+    }
+  }
+}
+
+async function readAnswer(answer: Dispatcher.ResponseData, path: string): Promise<Answer> {
+  const { statusCode, headers, body } = answer;
+  if (statusCode !== 200) throw refusal(`GET ${path}`, statusCode, await readText(body, MAX_ERROR_BYTES));
+  const type = String(headers['content-type'] ?? 'nothing');
+  if (!/^application\/json\b/.test(type)) {
+    await readText(body, MAX_ERROR_BYTES);
+    throw new PilotfishError(
+      'UNAVAILABLE',
+      `expected JSON, got ${printable(type, 80)}, at the content type of GET ${path}`,
+    );
+  }
+  const text = await readText(body, MAX_ANSWER_BYTES);
+  if (text === undefined) {
+    throw new PilotfishError(
+      'UNAVAILABLE',
+      `expected at most ${MAX_ANSWER_BYTES} bytes, got more, at GET ${path}`,
+    );
+  }
+  return { headers, json: parseJson(text, path) };
+}
+
+/** Everything `body` says, or undefined when it is longer than `limit`; leaving the loop then drops the rest. */
+async function readText(body: AsyncIterable<Buffer>, limit: number): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new PilotfishError('UNAVAILABLE', `expected JSON, got ${messageOf(error)}, at GET ${path}`);
+  }
+}
+
+/** The error for an answer with a status that is no success. */
+export function refusal(what: string, status: number, text: string | undefined): PilotfishError {
+  const said = text === undefined || text.trim() === '' ? '' : ` "${printable(text.trim(), 200)}"`;
+  const code = status === 401 || status === 403 ? 'DENIED' : status === 400 ? 'BAD_INPUT' : 'UNAVAILABLE';
+  return new PilotfishError(code, `expected 200, got ${status}${said}, at ${what}`);
+}

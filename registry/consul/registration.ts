@@ -1,0 +1,237 @@
+/**
+ * A live entry at the local agent: it beats the entry's TTL check every third of the TTL and tells the entry's owner
+ * when it is gone. An unreachable agent is no loss: the entry turns critical there, and the next beat revives it.
+ *
+ * Every operation runs in one queue, because the status of a heartbeat must not overwrite that of an update.
+ */
+import { randomUUID } from 'node:crypto';
+import { linkedAbort } from '../../runtime/abort.js';
+import { backoffMs } from '../../runtime/backoff.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
+import { deferred } from '../../runtime/deferred.js';
+import { messageOf, PilotfishError } from '../../runtime/errors.js';
+import { describe, reject } from '../../runtime/expected.js';
+import type { Logger } from '../../runtime/logger.js';
+import type { Random } from '../../runtime/random.js';
+import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
+import { sameInstance } from '../instance.js';
+import type { ConsulAgent, FoundEntry } from './agent.js';
+import { awaitCatalog, type CatalogItem } from './catalog.js';
+import { decodeEntry, fieldsOf } from './decode.js';
+import { type AgentEntry, encodeEntry, entryId } from './entry.js';
+import type { ConsulHttp } from './http.js';
+import { withRetries } from './retry.js';
+import { type Serial, serial } from './serial.js';
+
+export interface RegistrationParts {
+  readonly agent: ConsulAgent;
+  readonly http: ConsulHttp;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly ttlMs: number;
+  /** Called once, when `close` has succeeded. */
+  readonly onClosed: () => void;
+}
+
+type Signal = AbortSignal | undefined;
+
+/** The first retry of a failed beat follows within this time. */
+const BEAT_RETRY_BASE_MS = 100;
+
+export class ConsulRegistration implements Registration {
+  /** Written into the entry; no other handle has the same. */
+  readonly owner: string = randomUUID();
+  readonly entryId: string;
+  readonly #parts: RegistrationParts;
+  readonly #lost = deferred<LostReason>();
+  readonly #stop = linkedAbort();
+  readonly #inTurn: Serial = serial();
+  #instance: Instance;
+  #loss: LostReason | undefined;
+  #closing: Promise<void> | undefined;
+  #acceptedAt = 0;
+  #late = false;
+
+  /** Makes the handle only: `start` writes the entry. */
+  constructor(parts: RegistrationParts, instance: Instance) {
+    this.#parts = parts;
+    this.#instance = instance;
+    this.entryId = entryId(instance.service, instance.id);
+  }
+
+  get instance(): Instance {
+    return this.#instance;
+  }
+
+  get lost(): Promise<LostReason> {
+    return this.#lost.promise;
+  }
+
+  /** Writes the entry over whatever has its id, reads it back and begins to beat. To be called once. */
+  async start(signal: Signal): Promise<void> {
+    await this.#inTurn(() => this.#write(this.#instance, signal));
+    void this.#beatOn(this.#stop.signal);
+  }
+
+  async update(instance: Instance, { signal }: OperationOptions = {}): Promise<void> {
+    const { service, id } = this.#instance;
+    if (instance.service !== service) reject('service', describe(service), describe(instance.service));
+    if (instance.id !== id) reject('id', describe(id), describe(instance.id));
+    await this.#inTurn(async () => {
+      await this.#assertOurs(signal);
+      await this.#write(instance, signal);
+      this.#instance = instance;
+    });
+  }
+
+  confirm({ signal }: OperationOptions = {}): Promise<Confirmation> {
+    return this.#inTurn(async () => {
+      if (this.#loss !== undefined) return 'absent';
+      const found = await withRetries(signal, () => this.#findOurs(signal));
+      if (found === undefined) return 'absent';
+      const { checkId } = this.#encode(this.#instance);
+      const status = await withRetries(signal, () => this.#parts.agent.checkStatus(checkId, { signal }));
+      if (status === undefined) return this.#lose('deleted');
+      return status === this.#instance.status && this.#holds(found.service) ? 'present' : 'changed';
+    });
+  }
+
+  close({ signal }: OperationOptions = {}): Promise<void> {
+    this.#stop.abort(new PilotfishError('CLOSED', `the registration of ${this.entryId} was closed`));
+    this.#closing ??= this.#inTurn(() => this.#remove(signal)).catch((error) => {
+      this.#closing = undefined;
+      throw error;
+    });
+    return this.#closing;
+  }
+
+  /** The entry, its check's status, and the read-back. Safe to repeat. */
+  async #write(instance: Instance, signal: Signal): Promise<void> {
+    const entry = this.#encode(instance);
+    await withRetries(signal, () => this.#writeOnce(entry, signal));
+    this.#accepted();
+    await this.#awaitCatalog((item) => item !== undefined && shows(item, instance, entry.checkId), signal);
+  }
+
+  async #writeOnce(entry: AgentEntry, signal: Signal): Promise<void> {
+    const { agent } = this.#parts;
+    await agent.register(entry, { signal });
+    // An entry that was there before keeps the status of its check.
+    await agent.report(entry.checkId, entry.status, { signal });
+    const found = await agent.find(entry.id, { signal });
+    if (found?.owner === this.owner) return;
+    const got = found === undefined ? 'no entry' : 'that of another owner';
+    throw new PilotfishError('UNAVAILABLE', `expected our entry, got ${got}, at read back of ${entry.id}`);
+  }
+
+  async #remove(signal: Signal): Promise<void> {
+    if (this.#loss === undefined) {
+      await withRetries(signal, () => this.#removeOnce(signal));
+      await this.#awaitCatalog((item) => item === undefined, signal);
+    }
+    this.#parts.onClosed();
+  }
+
+  async #removeOnce(signal: Signal): Promise<void> {
+    const { agent } = this.#parts;
+    const isOurs = async () => (await agent.find(this.entryId, { signal }))?.owner === this.owner;
+    if (!(await isOurs())) return;
+    await agent.deregister(this.entryId, { signal });
+    if (await isOurs()) {
+      throw new PilotfishError('UNAVAILABLE', `expected no entry, got ours, at read back of ${this.entryId}`);
+    }
+  }
+
+  async #beatOn(signal: AbortSignal): Promise<void> {
+    const beatMs = this.#parts.ttlMs / 3;
+    const retry = { baseMs: BEAT_RETRY_BASE_MS, capMs: beatMs };
+    for (let failures = 0; !signal.aborted; ) {
+      const waitMs = failures === 0 ? beatMs : backoffMs(failures - 1, retry, this.#parts.random);
+      try {
+        await sleep(this.#parts.clock, waitMs, signal);
+        await this.#inTurn(() => this.#beat(signal));
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        failures++;
+        this.#missed(error);
+      }
+    }
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const options = { signal, deadlineMs: this.#parts.ttlMs / 3 };
+    if ((await this.#findOurs(signal, options.deadlineMs)) === undefined) return;
+    const { checkId, status } = this.#encode(this.#instance);
+    if (await this.#parts.agent.report(checkId, status, options)) this.#accepted();
+    else this.#lose('deleted');
+  }
+
+  /** The entry while it is ours; otherwise the registration is lost. */
+  async #findOurs(signal: Signal, deadlineMs?: number): Promise<FoundEntry | undefined> {
+    const limit = deadlineMs === undefined ? {} : { deadlineMs };
+    const found = await this.#parts.agent.find(this.entryId, { signal, ...limit });
+    if (found?.owner === this.owner) return found;
+    this.#lose(found === undefined ? 'deleted' : 'taken');
+    return undefined;
+  }
+
+  async #assertOurs(signal: Signal): Promise<void> {
+    if (this.#closing !== undefined) throw new PilotfishError('CLOSED', `${this.entryId} was closed`);
+    if (this.#loss === undefined) await withRetries(signal, () => this.#findOurs(signal));
+    if (this.#loss === undefined) return;
+    const code = this.#loss === 'taken' ? 'CONFLICT' : 'CLOSED';
+    throw new PilotfishError(code, `the registration of ${this.entryId} was lost: ${this.#loss}`);
+  }
+
+  #lose(reason: LostReason): 'absent' {
+    if (this.#closing !== undefined || this.#loss !== undefined) return 'absent';
+    this.#loss = reason;
+    this.#stop.abort(new PilotfishError('CLOSED', `the registration of ${this.entryId} was lost: ${reason}`));
+    this.#parts.logger.warn({ entry: this.entryId, reason }, 'the registration is lost');
+    this.#lost.resolve(reason);
+    return 'absent';
+  }
+
+  #accepted(): void {
+    if (this.#late) this.#parts.logger.info({ entry: this.entryId }, 'heartbeats are accepted again');
+    this.#late = false;
+    this.#acceptedAt = this.#parts.clock.now();
+  }
+
+  #missed(error: unknown): void {
+    const silentMs = this.#parts.clock.now() - this.#acceptedAt;
+    if (this.#late || silentMs < this.#parts.ttlMs) return;
+    this.#late = true;
+    const fields = { entry: this.entryId, cause: messageOf(error) };
+    this.#parts.logger.warn(
+      fields,
+      'no heartbeat was accepted for a whole TTL: the entry is critical by now',
+    );
+  }
+
+  #holds(service: FoundEntry['service']): boolean {
+    const { status } = this.#instance;
+    const decoded = decodeEntry(this.#instance.service, service, {}, status);
+    return decoded.ok && sameInstance(decoded.value, this.#instance);
+  }
+
+  #encode(instance: Instance): AgentEntry {
+    return encodeEntry(instance, this.owner);
+  }
+
+  #awaitCatalog(settled: (item: CatalogItem | undefined) => boolean, signal: Signal): Promise<void> {
+    return awaitCatalog(this.#parts, { service: this.#instance.service, owner: this.owner, settled }, signal);
+  }
+}
+
+/** Whether an item of the catalog is this instance with this status already. Other checks may hide it all the same. */
+function shows(item: CatalogItem, instance: Instance, checkId: string): boolean {
+  const checks = Array.isArray(item.Checks) ? item.Checks.map(fieldsOf) : [];
+  const check = checks.find(({ CheckID }) => CheckID === checkId);
+  if (check?.Status !== instance.status) return false;
+  const decoded = decodeEntry(instance.service, fieldsOf(item.Service), fieldsOf(item.Node), instance.status);
+  return decoded.ok && sameInstance(decoded.value, instance);
+}

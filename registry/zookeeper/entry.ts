@@ -1,0 +1,68 @@
+/**
+ * Writing one ephemeral node under a fixed name, and reading back whose it is. The node's owner decides everything:
+ * mine is adopted, one that an older session left is replaced, and an outcome that is unknown is looked up.
+ */
+import { PilotfishError } from '../../runtime/errors.js';
+import { isZkError, type ZkSession, type ZkStat } from './driver.js';
+import { parentsOf } from './paths.js';
+
+/** Rounds of create, look and replace before somebody else is taken to be doing the same. */
+const MAX_ROUNDS = 5;
+
+/**
+ * Makes `path` an ephemeral node of this session with this data, and returns its state as read back. Rejects CONFLICT
+ * when another process keeps putting its own there.
+ */
+export async function claim(session: ZkSession, path: string, data: Uint8Array): Promise<ZkStat> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const found = await session.exists(path);
+    if (found === undefined) await createWithParents(session, path, data);
+    else if (isMine(session, found)) return session.set(path, data, found.version);
+    else await replace(session, path, data, found);
+    const now = await session.exists(path);
+    if (now !== undefined && isMine(session, now)) return now;
+  }
+  throw new PilotfishError('CONFLICT', `another process keeps taking ${path}`);
+}
+
+/** Deletes the node if it belongs to this session, and reads back that none of this session is left. */
+export async function unclaim(session: ZkSession, path: string): Promise<void> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const found = await session.exists(path);
+    if (found === undefined || !isMine(session, found)) return;
+    await session.delete(path, found.version).catch(ignore('NO_NODE', 'BAD_VERSION'));
+  }
+  throw new PilotfishError('CONFLICT', `another process keeps changing ${path}`);
+}
+
+export function isMine(session: ZkSession, stat: ZkStat): boolean {
+  return stat.owner !== undefined && stat.owner === session.id;
+}
+
+async function createWithParents(session: ZkSession, path: string, data: Uint8Array): Promise<void> {
+  try {
+    await session.create(path, data, 'ephemeral').catch(ignore('NODE_EXISTS'));
+  } catch (error) {
+    if (!isZkError(error, 'NO_NODE')) throw error;
+    for (const parent of parentsOf(path)) {
+      await session.create(parent, new Uint8Array(), 'persistent').catch(ignore('NODE_EXISTS'));
+    }
+  }
+}
+
+/**
+ * Both requests go out together and the server runs them back to back, so the node is missing for one transaction:
+ * a reader that lists because of the deletion asks later than that and already finds the new node.
+ */
+async function replace(session: ZkSession, path: string, data: Uint8Array, old: ZkStat): Promise<void> {
+  await Promise.all([
+    session.delete(path, old.version).catch(ignore('NO_NODE', 'BAD_VERSION')),
+    session.create(path, data, 'ephemeral').catch(ignore('NODE_EXISTS', 'NO_NODE')),
+  ]);
+}
+
+function ignore(...codes: Parameters<typeof isZkError>[1][]): (error: unknown) => void {
+  return (error) => {
+    if (!isZkError(error, ...codes)) throw error;
+  };
+}

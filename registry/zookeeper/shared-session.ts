@@ -1,0 +1,174 @@
+/**
+ * One ZooKeeper session per process and ensemble, whoever asks for it. A session that expired is replaced by a new one
+ * at once; whoever had something in the old one is told by its state and starts anew in the next.
+ */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { abortable, withDeadline } from '../../runtime/abort.js';
+import { backoffMs } from '../../runtime/backoff.js';
+import { deferred } from '../../runtime/deferred.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
+import { Emitter, type Event } from '../../runtime/events.js';
+import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
+import { shuffled } from '../../runtime/random.js';
+import type { BackendContext } from '../open.js';
+import type { ZkConnect, ZkSession, ZkState } from './driver.js';
+
+/** A new session after an expiry waits up to a second, so that a fleet that lost its sessions together spreads. */
+const AFTER_EXPIRY = { baseMs: 1_000, capMs: 1_000 };
+/** After a refusal of our credentials, or when no name resolves, there is no hurry. */
+const AFTER_REFUSAL_MS = 10_000;
+const RESOLVE = { baseMs: 200, capMs: 5_000 };
+/** How long one resolution of the host names may take. */
+const RESOLVE_TIMEOUT_MS = 5_000;
+
+export interface SharedSessionOptions extends BackendContext {
+  readonly hosts: readonly HostPort[];
+  readonly timeoutMs: number;
+  readonly connect: ZkConnect;
+}
+
+const shared = new Map<string, { readonly session: SharedSession; users: number }>();
+
+/** The session of this process for these hosts, made when there is none. `release` it when no longer needed. */
+export function acquireSession(options: SharedSessionOptions): {
+  session: SharedSession;
+  release: () => Promise<void>;
+} {
+  const key = [...options.hosts.map(formatHostPort).sort(), options.timeoutMs].join(',');
+  const entry = shared.get(key) ?? { session: new SharedSession(options), users: 0 };
+  shared.set(key, entry);
+  entry.users++;
+  let released = false;
+  const release = async (): Promise<void> => {
+    if (released) return;
+    released = true;
+    if (--entry.users > 0) return;
+    shared.delete(key);
+    await entry.session.close();
+  };
+  return { session: entry.session, release };
+}
+
+export class SharedSession {
+  readonly #options: SharedSessionOptions;
+  readonly #states = new Emitter<ZkState>();
+  readonly #stop = new AbortController();
+  #state: ZkState = 'connecting';
+  #current: ZkSession | undefined;
+  #waiting = deferred<void>();
+  #refused: string | undefined;
+  #cancelNext: () => void = () => {};
+
+  constructor(options: SharedSessionOptions) {
+    this.#options = options;
+    void this.#open(0);
+  }
+
+  get state(): ZkState {
+    return this.#state;
+  }
+
+  readonly onState: Event<ZkState> = this.#states.event;
+
+  /** The connected session; waits for it up to `limitMs`, then rejects UNAVAILABLE, or DENIED, saying why. */
+  async connected(limitMs: number, signal?: AbortSignal): Promise<ZkSession> {
+    try {
+      return await withDeadline(this.#options.clock, limitMs, 'connecting', signal, (limited) =>
+        this.#wait(limited),
+      );
+    } catch (error) {
+      throw isPilotfishError(error, 'TIMEOUT') ? this.#unavailable() : error;
+    }
+  }
+
+  async #wait(signal: AbortSignal): Promise<ZkSession> {
+    for (;;) {
+      if (this.#stop.signal.aborted) throw new PilotfishError('CLOSED', 'the registry was closed');
+      if (this.#state === 'connected' && this.#current !== undefined) return this.#current;
+      if (this.#state === 'denied') throw this.#unavailable();
+      await abortable(this.#waiting.promise, signal);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#cancelNext();
+    await this.#current?.close();
+    this.#move('closed');
+  }
+
+  #unavailable(): PilotfishError {
+    const hosts = this.#options.hosts.map(formatHostPort).join(',');
+    const why = this.#refused === undefined ? '' : `: ${this.#refused}`;
+    return new PilotfishError(
+      this.#state === 'denied' ? 'DENIED' : 'UNAVAILABLE',
+      `no session with zookeeper at ${hosts} (${this.#state})${why}`,
+    );
+  }
+
+  /** Resolves the names, opens a session and follows it until it is over. */
+  async #open(attempt: number): Promise<void> {
+    try {
+      const addresses = await resolveAll(this.#options);
+      if (this.#stop.signal.aborted) return;
+      this.#refused = undefined;
+      this.#follow(this.#options.connect({ addresses, timeoutMs: this.#options.timeoutMs }));
+    } catch (error) {
+      this.#refused = messageOf(error);
+      this.#later(backoffMs(attempt, RESOLVE, this.#options.random), attempt + 1);
+    }
+  }
+
+  #follow(session: ZkSession): void {
+    this.#current = session;
+    session.onState((state) => {
+      if (this.#current !== session || this.#stop.signal.aborted) return;
+      this.#move(state);
+      if (state === 'expired' || state === 'denied' || state === 'closed') this.#replace(state);
+    });
+  }
+
+  #replace(state: ZkState): void {
+    const { logger, random } = this.#options;
+    this.#current = undefined;
+    logger.warn({ state }, 'the zookeeper session is over, opening another');
+    this.#later(state === 'denied' ? AFTER_REFUSAL_MS : backoffMs(0, AFTER_EXPIRY, random), 0);
+  }
+
+  #later(ms: number, attempt: number): void {
+    if (this.#stop.signal.aborted) return;
+    this.#cancelNext = this.#options.clock.after(ms, () => this.#open(attempt));
+  }
+
+  #move(state: ZkState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    const waiting = this.#waiting;
+    this.#waiting = deferred<void>();
+    waiting.resolve();
+    this.#states.emit(state);
+  }
+}
+
+/**
+ * Drivers are given IP literals only: a driver that resolves names itself would block the event loop, and lose its
+ * session when the name service is away. All addresses of all hosts in random order, so that clients spread.
+ */
+async function resolveAll({ hosts, clock, random }: SharedSessionOptions): Promise<HostPort[]> {
+  const lookups = hosts.map(({ host, port }) =>
+    withDeadline(clock, RESOLVE_TIMEOUT_MS, `resolving ${host}`, undefined, () => addressesOf(host)).then(
+      (addresses) => addresses.map((address) => ({ host: address, port })),
+    ),
+  );
+  const settled = await Promise.allSettled(lookups);
+  const found = settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (found.length === 0 && failed !== undefined) throw failed.reason;
+  return shuffled(found, random);
+}
+
+async function addressesOf(host: string): Promise<string[]> {
+  if (isIP(host) !== 0) return [host];
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}

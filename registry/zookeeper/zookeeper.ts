@@ -1,0 +1,217 @@
+/**
+ * ZooKeeper as a registry: an ephemeral node per instance, `<chroot>/<service>/<id>`, in pilotfish's own format.
+ * `zookeeper://a:2181,b:2181/chroot?sessionTimeout=10s`
+ */
+import { linkedAbort, withDeadline } from '../../runtime/abort.js';
+import { backoffMs } from '../../runtime/backoff.js';
+import { sleep } from '../../runtime/clock.js';
+import { CloseStack } from '../../runtime/close-stack.js';
+import { Doorbell } from '../../runtime/doorbell.js';
+import { PilotfishError } from '../../runtime/errors.js';
+import { Emitter, type Event } from '../../runtime/events.js';
+import { describe, reject } from '../../runtime/expected.js';
+import { jittered } from '../../runtime/random.js';
+import type {
+  Instance,
+  OperationOptions,
+  Registration,
+  Registry,
+  RegistryState,
+  Snapshot,
+} from '../contract.js';
+import { encodeInstance } from '../formats/pilotfish.js';
+import { isName, NAME_RULE } from '../instance.js';
+import type { BackendContext } from '../open.js';
+import { durationParam, parseRegistryUrl } from '../url.js';
+import { asRegistryError, isZkError, type ZkSession } from './driver.js';
+import { claim, unclaim } from './entry.js';
+import { ZkListing } from './listing.js';
+import { loadNativeDriver } from './native-driver.js';
+import { type ZkPaths, zkPaths } from './paths.js';
+import { ZkRegistration } from './registration.js';
+import { acquireSession, type SharedSession } from './shared-session.js';
+
+const DEFAULT_PORT = 2181;
+const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
+/** A shorter session ends by an ordinary pause of either process. */
+const SHORTEST_SESSION_TIMEOUT_MS = 1_000;
+/** A list without events is read anew after this long, ± 20 %, because a lost event would never be noticed. */
+const REREAD_MS = 60_000;
+const CLEAN_UP = { baseMs: 100, capMs: 5_000 };
+
+export async function openZooKeeper(text: string, context: BackendContext): Promise<Registry> {
+  const url = parseRegistryUrl(text, { defaultPort: DEFAULT_PORT, params: { sessionTimeout: 'duration' } });
+  const timeoutMs = durationParam(url, 'sessionTimeout', DEFAULT_SESSION_TIMEOUT_MS);
+  if (timeoutMs < SHORTEST_SESSION_TIMEOUT_MS) {
+    reject('registry?sessionTimeout', `at least ${SHORTEST_SESSION_TIMEOUT_MS}ms`, `${timeoutMs}ms`);
+  }
+  checkChroot(url.path);
+  const connect = await loadNativeDriver();
+  const { session, release } = acquireSession({ hosts: url.hosts, timeoutMs, connect, ...context });
+  return new ZooKeeperRegistry(text, session, release, { paths: zkPaths(url.path), timeoutMs, ...context });
+}
+
+function checkChroot(path: string): void {
+  const parts = path.split('/').slice(1);
+  if (!parts.every(isName)) reject('registry', `a path whose parts are each ${NAME_RULE}`, describe(path));
+}
+
+interface ZooKeeperOptions extends BackendContext {
+  readonly paths: ZkPaths;
+  readonly timeoutMs: number;
+}
+
+class ZooKeeperRegistry implements Registry {
+  readonly kind = 'zookeeper';
+  readonly url: string;
+  readonly #session: SharedSession;
+  readonly #options: ZooKeeperOptions;
+  readonly #states = new Emitter<RegistryState>();
+  readonly #closers = new CloseStack();
+  readonly #registrations = new Map<string, ZkRegistration>();
+  /** Paths that a `register` in progress is claiming. */
+  readonly #claiming = new Set<string>();
+  #state: RegistryState;
+
+  constructor(url: string, session: SharedSession, release: () => Promise<void>, options: ZooKeeperOptions) {
+    this.url = url;
+    this.#session = session;
+    this.#options = options;
+    this.#state = session.state;
+    this.#closers.defer(release);
+    this.#closers.defer(session.onState((state) => this.#move(state)));
+    this.#closers.defer(() => this.#closeRegistrations());
+  }
+
+  get state(): RegistryState {
+    return this.#state;
+  }
+
+  readonly onState: Event<RegistryState> = this.#states.event;
+
+  async register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {
+    const { paths, clock, timeoutMs } = this.#options;
+    const session = await this.#connected(signal);
+    const path = paths.instance(instance.service, instance.id);
+    const onClose = (): void => this.#forget(path, registration);
+    let registration: ZkRegistration | undefined;
+    this.#claiming.add(path);
+    const claimed = claim(session, path, encodeInstance(instance));
+    try {
+      await withDeadline(clock, timeoutMs, `registering ${instance.id}`, signal, () => claimed);
+      registration = new ZkRegistration(instance, { session, path, clock, limitMs: timeoutMs, onClose });
+      await registration.watchNode();
+      this.#registrations.set(path, registration);
+      return registration;
+    } catch (error) {
+      // A claim that was given up may still succeed: look only once it has ended.
+      void claimed.catch(() => {}).then(() => this.#cleanUp(session, path));
+      throw asRegistryError(error);
+    } finally {
+      this.#claiming.delete(path);
+    }
+  }
+
+  async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot> {
+    if (!isName(service)) reject('service', NAME_RULE, describe(service));
+    const link = linkedAbort(signal);
+    const release = this.#closers.defer(() => link.abort(undefined));
+    try {
+      yield* this.#lists(service, link.signal);
+    } catch (error) {
+      if (!link.signal.aborted) throw asRegistryError(error);
+    } finally {
+      release();
+      link.release();
+    }
+  }
+
+  async services({ signal }: OperationOptions = {}): Promise<readonly string[]> {
+    const session = await this.#connected(signal);
+    try {
+      const { names } = await session.children(this.#options.paths.root);
+      return names.filter((name) => isName(name) && name !== 'zookeeper').sort();
+    } catch (error) {
+      if (isZkError(error, 'NO_NODE')) return [];
+      throw asRegistryError(error);
+    }
+  }
+
+  async ping({ signal }: OperationOptions = {}): Promise<void> {
+    const session = await this.#connected(signal);
+    await session.exists('/').catch((error: unknown) => {
+      throw asRegistryError(error);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#closers.close();
+    this.#move('closed');
+  }
+
+  #connected(signal?: AbortSignal): Promise<ZkSession> {
+    if (this.#closers.closed) throw new PilotfishError('CLOSED', 'the registry was closed');
+    return this.#session.connected(this.#options.timeoutMs, signal);
+  }
+
+  /** Lists as long as the session stays connected; a gap in the connection is the end, because events are lost in it. */
+  async *#lists(service: string, signal: AbortSignal): AsyncGenerator<Snapshot> {
+    const { clock, random, paths } = this.#options;
+    const session = await this.#connected(signal);
+    const path = paths.service(service);
+    const bell = new Doorbell();
+    const unsubscribe = session.onState(() => bell.ring());
+    try {
+      await session.sync(path).catch((error: unknown) => {
+        if (!isZkError(error, 'NO_NODE')) throw error;
+      });
+      const listing = new ZkListing(session, path, service, () => bell.ring());
+      yield await listing.read();
+      while (!signal.aborted) {
+        const waitedFrom = clock.now();
+        const waitMs = jittered(REREAD_MS, 0.2, random);
+        await bell.wait(clock, waitMs, signal);
+        if (signal.aborted) return;
+        if (session.state !== 'connected') {
+          throw new PilotfishError('UNAVAILABLE', `the zookeeper session is ${session.state}`);
+        }
+        yield await (clock.now() - waitedFrom < waitMs ? listing.read() : listing.reread());
+      }
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  /**
+   * A failed register may have left its node: deletes it once the session is connected again, unless somebody has
+   * registered it again since. A session that is over takes its nodes with it.
+   */
+  async #cleanUp(session: ZkSession, path: string): Promise<void> {
+    const { clock, random, timeoutMs } = this.#options;
+    for (let attempt = 0; !this.#closers.closed; attempt++) {
+      try {
+        const current = await this.#session.connected(timeoutMs);
+        const wanted = this.#registrations.has(path) || this.#claiming.has(path);
+        if (current === session && !wanted) await unclaim(session, path);
+        return;
+      } catch {
+        await sleep(clock, backoffMs(attempt, CLEAN_UP, random));
+      }
+    }
+  }
+
+  #forget(path: string, registration: ZkRegistration | undefined): void {
+    if (registration !== undefined && this.#registrations.get(path) === registration)
+      this.#registrations.delete(path);
+  }
+
+  async #closeRegistrations(): Promise<void> {
+    await Promise.allSettled([...this.#registrations.values()].map((registration) => registration.close()));
+  }
+
+  #move(state: RegistryState): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    this.#state = state;
+    this.#states.emit(state);
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * Plain round-robin: endpoints of equal weight in a fixed order, one after the other. The place in the ring is kept by
+ * the identity of the endpoint that is due, so a list that changes often never favours its beginning (grpc-java#4462),
+ * and endpoints that stay differ by at most one pick however often others come and go.
+ */
+import type { Instance } from '../../registry/contract.js';
+import { below, type Random } from '../../runtime/random.js';
+import { type Pick, type Picker, sameEndpoint } from '../policy.js';
+import { preparedPicks } from './prepared-pick.js';
+
+export class Ring implements Picker {
+  readonly #picks: readonly Pick[];
+  #next: number;
+
+  /** @param next The index of the endpoint that is due first. */
+  constructor(members: readonly Instance[], next: number) {
+    this.#picks = preparedPicks(members);
+    this.#next = next;
+  }
+
+  /** Round the ring; O(1), allocates nothing. */
+  pick(): Pick {
+    const picks = this.#picks;
+    const at = this.#next;
+    this.#next = at + 1 === picks.length ? 0 : at + 1;
+    return picks[at] as Pick;
+  }
+
+  get weight(): number {
+    return (this.#picks[0] as Pick).instance.weight;
+  }
+
+  get size(): number {
+    return this.#picks.length;
+  }
+
+  /** The members, the one that is due first. */
+  upcoming(): Instance[] {
+    const members = this.#picks.map(({ instance }) => instance);
+    return [...members.slice(this.#next), ...members.slice(0, this.#next)];
+  }
+}
+
+/**
+ * A ring that goes on where `previous` stopped: at the first of its upcoming endpoints that is still there. Without
+ * one it starts at a random place, so that many clients do not begin with the same endpoint.
+ */
+export function continueRing(members: readonly Instance[], previous: Ring | undefined, random: Random): Ring {
+  return new Ring(members, firstSurvivor(members, previous) ?? below(random, members.length));
+}
+
+function firstSurvivor(members: readonly Instance[], previous: Ring | undefined): number | undefined {
+  if (previous === undefined) return undefined;
+  const indexes = new Map(members.map(({ id }, index) => [id, index]));
+  for (const due of previous.upcoming()) {
+    const index = indexes.get(due.id);
+    if (index !== undefined && sameEndpoint(members[index] as Instance, due)) return index;
+  }
+  return undefined;
+}

@@ -1,0 +1,27 @@
+/** Weights as the policies see them. */
+import type { Instance } from '../../registry/contract.js';
+
+/** True when no weight differs from another, so that the plain form of a policy is exact. */
+export function haveEqualWeights(candidates: readonly Instance[]): boolean {
+  return candidates.every(({ weight }) => weight === candidates[0]?.weight);
+}
+
+/** The candidates of each weight, in the order in which the weights first appear. */
+export function byWeight(candidates: readonly Instance[]): ReadonlyMap<number, readonly Instance[]> {
+  const groups = new Map<number, Instance[]>();
+  for (const instance of candidates) {
+    const group = groups.get(instance.weight);
+    if (group === undefined) groups.set(instance.weight, [instance]);
+    else group.push(instance);
+  }
+  return groups;
+}
+
+/**
+ * Weight 0 means no new traffic. Where nothing else is left it is ignored: an endpoint that asks for rest is better
+ * than none (the same reasoning as a panic threshold).
+ */
+export function eligible(instances: readonly Instance[]): readonly Instance[] {
+  const weighted = instances.filter(({ weight }) => weight > 0);
+  return weighted.length > 0 ? weighted : instances;
+}

@@ -1,0 +1,65 @@
+/**
+ * The contract of a load-balancing policy. A policy is an algorithm without state; its picker is the momentary form of
+ * it for one list. Membership never mutates a picker: at every list change the policy builds the next one, which takes
+ * over from the previous one what it knows of the endpoints that stayed.
+ */
+import type { Endpoint, Instance } from '../registry/contract.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Random } from '../runtime/random.js';
+
+/** What became of a request. `cancelled` means that the caller gave it up; it says nothing about the endpoint. */
+export type Outcome = 'ok' | 'error' | 'cancelled';
+
+export interface OutcomeDetails {
+  /** From sending the request to the first byte of the response, in milliseconds. */
+  readonly latencyMs?: number;
+}
+
+/** One choice. */
+export interface Pick {
+  readonly instance: Instance;
+  readonly endpoint: Endpoint;
+  /**
+   * Tells the policy how the request ended. To be called once; further calls are ignored. The simple policies learn
+   * nothing from it, those that count requests in flight depend on it.
+   */
+  done(outcome: Outcome, details?: OutcomeDetails): void;
+}
+
+/** Facts about one request that a policy may choose by, such as a session key. The built-in policies read none. */
+export type PickRequest = Readonly<Record<string, unknown>>;
+
+/** A policy applied to one list. */
+export interface Picker {
+  /**
+   * Chooses an endpoint: synchronous, without I/O, on the path of every request. Undefined when the policy will not
+   * use any of its candidates now.
+   *
+   * A picker that learns nothing from `done` hands out one prepared pick per endpoint and so allocates nothing; one
+   * that tracks each request returns a new object for it.
+   */
+  pick(request?: PickRequest): Pick | undefined;
+}
+
+/** Time and chance, for policies that need them. */
+export interface PolicyContext {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Policy {
+  /**
+   * Called once for the first list and again whenever the list changed; never with an empty one.
+   *
+   * @param candidates The endpoints that may be chosen, sorted by id, each id once. Either all have a weight above 0,
+   *   or all have weight 0 because nothing better is left. The array is frozen or never changed again.
+   * @param previous What this policy built for the same service before. Its state belongs to endpoints by identity,
+   *   see `sameEndpoint`; the new picker may take parts of it over, because the previous one picks no more.
+   */
+  build(candidates: readonly Instance[], previous: Picker | undefined, context: PolicyContext): Picker;
+}
+
+/** The identity of an endpoint: the same id at the same host and port. Whatever else changed, it is the same one. */
+export function sameEndpoint(a: Instance, b: Instance): boolean {
+  return a.id === b.id && a.endpoint.host === b.endpoint.host && a.endpoint.port === b.endpoint.port;
+}

@@ -1,0 +1,150 @@
+/**
+ * What a caller holds of a service. Picking is synchronous and does no I/O; everything slow happens in the cache
+ * behind it, which all handles of the service share.
+ */
+import type { Rejection, Snapshot } from '../registry/contract.js';
+import { abortable } from '../runtime/abort.js';
+import type { Clock } from '../runtime/clock.js';
+import { deferred } from '../runtime/deferred.js';
+import { Emitter, type Event } from '../runtime/events.js';
+import { describe, reject } from '../runtime/expected.js';
+import { Latest } from '../runtime/latest.js';
+import type { Balancer } from './balancer.js';
+import { closedError, unusableError } from './failures.js';
+import type { Pick, PickRequest } from './policy.js';
+import type { Counters, ListChange, ServiceCache, ServiceState } from './service-cache.js';
+
+export interface ReadyOptions {
+  /** How long to wait, in milliseconds. Default 10000. */
+  readonly timeoutMs?: number;
+  /** How many usable endpoints to wait for. Default 1; with 0 a confirmed empty list is enough. */
+  readonly minEndpoints?: number;
+  /** Ends the wait early; `ready` then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class ServiceHandle {
+  readonly service: string;
+  readonly #cache: ServiceCache;
+  readonly #counters: Counters;
+  readonly #balancer: Balancer;
+  readonly #clock: Clock;
+  readonly #release: () => Promise<void>;
+  readonly #changes = new Emitter<ListChange>();
+  readonly #ends = new Emitter<void>();
+  readonly #unsubscribe: () => void;
+  #closed = false;
+  #closing: Promise<void> | undefined;
+
+  /** For `Discovery.service`. @param release Lets go of the cache and the balancer. */
+  constructor(cache: ServiceCache, balancer: Balancer, clock: Clock, release: () => Promise<void>) {
+    this.service = cache.service;
+    this.#cache = cache;
+    this.#counters = cache.counters;
+    this.#balancer = balancer;
+    this.#clock = clock;
+    this.#release = release;
+    this.#unsubscribe = cache.onChange((change) => this.#changes.emit(change));
+  }
+
+  /** Fires for the first list and for each that differs from the one before. Picks made in the listener use it. */
+  readonly onChange: Event<ListChange> = this.#changes.event;
+
+  /** The usable instances as last known; undefined before the first list. */
+  get snapshot(): Snapshot | undefined {
+    return this.#cache.snapshot;
+  }
+
+  get state(): ServiceState {
+    return this.#cache.state;
+  }
+
+  /** Milliseconds for which the list has been unconfirmed: 0 while it is current, undefined before the first list. */
+  get staleMs(): number | undefined {
+    return this.#cache.staleMs;
+  }
+
+  /** The listed instances that the address policy keeps out, each with the reason. */
+  get refused(): readonly Rejection[] {
+    return this.#cache.refused;
+  }
+
+  /**
+   * Chooses an endpoint, at once and without I/O. Always finds one while the list is not empty, however stale.
+   * Throws NOT_RESOLVED before the first list, NO_ENDPOINTS when there is nothing to choose, CLOSED after `close()`.
+   */
+  pick(request?: PickRequest): Pick {
+    const pick = this.tryPick(request);
+    if (pick === undefined) throw this.#closed ? closedError(this.service) : unusableError(this.#cache);
+    return pick;
+  }
+
+  /** Like `pick`, but undefined where that throws. */
+  tryPick(request?: PickRequest): Pick | undefined {
+    if (this.#closed) return undefined;
+    const pick = this.#balancer.picker.pick(request);
+    if (pick === undefined) this.#counters.emptyPicks++;
+    else this.#counters.picks++;
+    return pick;
+  }
+
+  /**
+   * Resolves with the list as soon as it is known and long enough. Rejects when that did not happen in time, with
+   * NOT_RESOLVED when no list came at all (the message says how each registry stands) and NO_ENDPOINTS when the list
+   * is too short; with CLOSED when the handle closes meanwhile; BAD_INPUT for options that make no sense.
+   */
+  async ready({ timeoutMs = 10_000, minEndpoints = 1, signal }: ReadyOptions = {}): Promise<Snapshot> {
+    checkNumber(timeoutMs, 'timeoutMs');
+    checkNumber(minEndpoints, 'minEndpoints');
+    if (this.#closed) throw closedError(this.service);
+    const wait = deferred<Snapshot>();
+    const check = (): void => {
+      const { snapshot } = this.#cache;
+      if (snapshot !== undefined && snapshot.instances.length >= minEndpoints) wait.resolve(snapshot);
+    };
+    const late = `after ${timeoutMs} ms, expected at least ${minEndpoints}`;
+    const ends = [
+      this.onChange(check),
+      this.#ends.event(() => wait.reject(closedError(this.service))),
+      this.#clock.after(timeoutMs, () => wait.reject(unusableError(this.#cache, late))),
+    ];
+    check();
+    return abortable(wait.promise, signal).finally(() => {
+      for (const end of ends) end();
+    });
+  }
+
+  /** The current list, if there is one, then each that differs, latest wins. Ends when the handle closes. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Snapshot, void, undefined> {
+    const lists = new Latest<Snapshot>();
+    const ends = [this.onChange(({ snapshot }) => lists.push(snapshot)), this.#ends.event(() => lists.end())];
+    if (this.#closed) lists.end();
+    else if (this.snapshot !== undefined) lists.push(this.snapshot);
+    try {
+      yield* lists;
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+
+  /** Ends this handle; the watch ends with the last one. Resolves when nothing of it runs any more. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #close(): Promise<void> {
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#ends.emit();
+    return this.#release();
+  }
+}
+
+function checkNumber(value: number, path: string): void {
+  if (!(value >= 0)) reject(path, 'a number that is not negative', describe(value));
+}

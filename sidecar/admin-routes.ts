@@ -1,0 +1,74 @@
+/** What every sidecar's admin server answers. Everything it says comes from functions, so it knows no other part. */
+
+import type { Clock } from '../runtime/clock.js';
+import { printable } from '../runtime/printable.js';
+import { type AdminReply, type AdminRequest, type AdminRoute, json, problem } from './admin.js';
+import { parseHeartbeat } from './heartbeat.js';
+import type { BeatStatus } from './probes/ttl.js';
+import { RateLimit } from './rate-limit.js';
+
+export interface AdminSources {
+  readonly clock: Clock;
+  /** The metrics in Prometheus' text form, and its content type. */
+  readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
+  /** Why the sidecar is not where its configuration wants it, one sentence each; empty when it is. */
+  readonly unreadyReasons: () => readonly string[];
+  /** Anything that JSON can hold. */
+  readonly status: () => unknown;
+  /** Takes a service's heartbeat. False when there is no such service, or it has no TTL probe. */
+  readonly beat: (service: string, status: BeatStatus, note: string) => boolean;
+}
+
+/** Heartbeats a service may send per second, and at once after a pause. */
+const BEATS = { perSecond: 10, burst: 20 };
+
+/**
+ * - `GET /metrics`
+ * - `GET /healthz`: 200 while the sidecar itself runs.
+ * - `GET /readyz`: 200 when everything is registered as desired, else 503 with `reasons`.
+ * - `GET /v1/status`
+ * - `PUT /v1/heartbeat/{service}`: 204, or 404, 400, 413, 415, 429 with `error`.
+ */
+export function standardRoutes(sources: AdminSources): readonly AdminRoute[] {
+  const limit = new RateLimit(BEATS, sources.clock);
+  return [
+    {
+      method: 'GET',
+      path: '/metrics',
+      handle: async () => ({ status: 200, body: await sources.metrics() }),
+    },
+    { method: 'GET', path: '/healthz', handle: () => json(200, { status: 'ok' }) },
+    { method: 'GET', path: '/readyz', handle: () => readiness(sources.unreadyReasons()) },
+    { method: 'GET', path: '/v1/status', handle: () => json(200, sources.status()) },
+    {
+      method: 'PUT',
+      path: '/v1/heartbeat/{service}',
+      handle: (request) => heartbeat(request, sources.beat, limit),
+    },
+  ];
+}
+
+function readiness(reasons: readonly string[]): AdminReply {
+  const ready = reasons.length === 0;
+  return json(ready ? 200 : 503, { ready, reasons });
+}
+
+function heartbeat(
+  { params, contentType, body }: AdminRequest,
+  beat: AdminSources['beat'],
+  limit: RateLimit,
+): AdminReply {
+  const service = params.service as string;
+  const parsed = parseHeartbeat(contentType, body);
+  if (!parsed.ok) return parsed.error;
+  if (!limit.allows(service)) return problem(429, `expected at most ${BEATS.perSecond} heartbeats a second`);
+  const { status, note } = parsed.value;
+  if (!beat(service, status, note)) {
+    return problem(
+      404,
+      `expected a service of this sidecar with a ttl probe, got "${printable(service, 80)}"`,
+    );
+  }
+  limit.charge(service);
+  return { status: 204 };
+}

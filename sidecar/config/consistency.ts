@@ -1,0 +1,82 @@
+/**
+ * What no single value shows: two services with one id, two probes with one name, a host name nobody allowed, and the
+ * combinations that work but are most likely not meant.
+ */
+import { isIP } from 'node:net';
+import { formatDuration } from '../../runtime/duration.js';
+import { describe, type Problem } from '../../runtime/expected.js';
+import { isSharedRegistry } from '../address.js';
+import { kindOf } from '../address-kind.js';
+import type { ProbeConfig, ServiceConfig, SidecarConfig } from './config.js';
+import type { Path } from './problems.js';
+
+type Label = (path: Path) => string;
+
+/** Contradictions, each with its place. Empty when there is none. */
+export function contradictionsIn(config: SidecarConfig, label: Label): readonly Problem[] {
+  const services = repeated(config.services, ({ name, id }) => JSON.stringify([name, id])).map((index) => ({
+    path: label(['services', index, 'id']),
+    expected: 'an id that no other entry of the service has',
+    got: describe(config.services[index]?.id),
+  }));
+  const probes = config.services.flatMap(({ probes }, index) =>
+    probeProblems(probes, ['services', index, 'probes'], label),
+  );
+  return [...services, ...probes];
+}
+
+/** The places of those whose key some earlier one has. */
+function repeated<T>(items: readonly T[], keyOf: (item: T) => string): readonly number[] {
+  const seen = new Set<string>();
+  return items.flatMap((item, index) => {
+    const key = keyOf(item);
+    const isNew = !seen.has(key);
+    seen.add(key);
+    return isNew ? [] : [index];
+  });
+}
+
+function probeProblems(probes: readonly ProbeConfig[], path: Path, label: Label): readonly Problem[] {
+  const names = repeated(probes, ({ name }) => name).map((index) => ({
+    path: label([...path, index, 'name']),
+    expected: 'a name that no other probe of the service has',
+    got: describe(probes[index]?.name),
+  }));
+  const hosts = probes.flatMap((probe, index) => {
+    if (probe.type === 'ttl' || probe.resolve || isIP(probe.host) !== 0) return [];
+    const expected = 'an IP address, or "resolve: true" beside a host name';
+    return [{ path: label([...path, index, 'host']), expected, got: describe(probe.host) }];
+  });
+  const bodies = probes.flatMap((probe, index) => {
+    if (probe.type !== 'http' || probe.method !== 'HEAD' || probe.expectBody === undefined) return [];
+    const expected = 'nothing beside the method HEAD, whose answers have no body';
+    return [{ path: label([...path, index, 'expectBody']), expected, got: describe(probe.expectBody) }];
+  });
+  return [...names, ...hosts, ...bodies];
+}
+
+/** What works but is most likely not meant, one sentence each. */
+export function warningsFor(config: SidecarConfig): readonly string[] {
+  const shared = config.registries.filter(isSharedRegistry);
+  return config.services.flatMap((service) => [
+    ...addressWarnings(service, shared),
+    ...probeWarnings(service),
+  ]);
+}
+
+function addressWarnings({ name, address }: ServiceConfig, shared: readonly string[]): readonly string[] {
+  if (address.type !== 'given' || shared.length === 0 || kindOf(address.host) === 'usable') return [];
+  const kind = kindOf(address.host);
+  return [
+    `${name}: the address ${address.host} is ${kind}, other hosts that read ${shared.join(', ')} cannot reach it`,
+  ];
+}
+
+function probeWarnings({ name, probes }: ServiceConfig): readonly string[] {
+  return probes
+    .filter(({ type, timeoutMs, intervalMs }) => type !== 'ttl' && timeoutMs >= intervalMs)
+    .map(({ name: probe, timeoutMs, intervalMs }) => {
+      const [timeout, interval] = [formatDuration(timeoutMs), formatDuration(intervalMs)];
+      return `${name}: the timeout ${timeout} of probe ${probe} is not below its interval ${interval}, a slow check delays the next`;
+    });
+}

@@ -1,0 +1,64 @@
+/**
+ * The configuration from all its sources: flags over environment over file over defaults. Pure apart from the one file
+ * it reads, which is an argument; everything that is wrong is said at once.
+ */
+import { messageOf } from '../../runtime/errors.js';
+import { BadInputError, type Problem } from '../../runtime/expected.js';
+import type { SidecarConfig } from './config.js';
+import { contradictionsIn, warningsFor } from './consistency.js';
+import { parseConfigText } from './file.js';
+import { normalize } from './normalize.js';
+import { type Environment, type Flags, layer, readOverrides } from './overrides.js';
+import { problemsOf } from './problems.js';
+import { fileSchema } from './schema.js';
+import { CONFIG_ENV } from './settings.js';
+
+export interface ConfigSources {
+  /** As `parseArgs` returns them; `config` is the file's path. */
+  readonly flags: Flags;
+  readonly env: Environment;
+  /** Resolves with the text of the file; rejects when it cannot be read. */
+  readonly readFile: (path: string) => Promise<string>;
+  /** The machine's name, for the default ids. */
+  readonly hostname: string;
+}
+
+export interface LoadedConfig {
+  readonly config: SidecarConfig;
+  /** What works but is most likely not meant, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** Throws one `BadInputError` with everything that is wrong in file, environment and flags together. */
+export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> {
+  const problems: Problem[] = [];
+  const overrides = readOverrides(sources.flags, sources.env, problems);
+  const file = await readConfigFile(sources, problems);
+  if (file.status === 'unreadable') throw new BadInputError(problems);
+  const { input, label } = layer(file.content, overrides, problems);
+  const parsed = fileSchema.safeParse(input);
+  if (!parsed.success)
+    throw new BadInputError([...problems, ...problemsOf(parsed.error.issues, input, label)]);
+  const config = normalize(parsed.data, sources);
+  problems.push(...contradictionsIn(config, label));
+  if (problems.length > 0) throw new BadInputError(problems);
+  return { config, warnings: warningsFor(config) };
+}
+
+type ReadFile = { readonly status: 'read'; readonly content: unknown } | { readonly status: 'unreadable' };
+
+/** `content` is undefined when no file was asked for. */
+async function readConfigFile(
+  { flags, env, readFile }: ConfigSources,
+  problems: Problem[],
+): Promise<ReadFile> {
+  const path = typeof flags.config === 'string' ? flags.config : env[CONFIG_ENV] || undefined;
+  if (path === undefined) return { status: 'read', content: undefined };
+  try {
+    const content = parseConfigText(await readFile(path), path, problems);
+    return content === undefined ? { status: 'unreadable' } : { status: 'read', content };
+  } catch (error) {
+    problems.push({ path, expected: 'a file that can be read', got: messageOf(error) });
+    return { status: 'unreadable' };
+  }
+}

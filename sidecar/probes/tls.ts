@@ -1,0 +1,69 @@
+/**
+ * TLS on top of a dialed connection. The certificate is verified against the system's authorities or those of one file,
+ * for the probe's host or the name that the configuration gives.
+ */
+import { readFile } from 'node:fs/promises';
+import { isIP, type Socket } from 'node:net';
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { messageOf, PilotfishError } from '../../runtime/errors.js';
+import { reject } from '../../runtime/expected.js';
+import type { Logger } from '../../runtime/logger.js';
+import { printable } from '../../runtime/printable.js';
+import type { HttpProbeConfig } from '../config/config.js';
+import type { Dial } from './dial.js';
+
+/** The dial itself without TLS, else one that ends with the handshake done. */
+export async function secured(config: HttpProbeConfig, dial: Dial, logger: Logger): Promise<Dial> {
+  const { tls, host, name } = config;
+  if (tls === undefined) return dial;
+  if (tls.insecureSkipVerify) {
+    logger.warn(
+      { probe: name, host },
+      'TLS certificates of this probe are not verified (insecureSkipVerify)',
+    );
+  }
+  const secureContext = await contextOf(tls.ca);
+  const verifiedName = tls.serverName ?? host;
+  return async (signal) =>
+    handshake(await dial(signal), {
+      secureContext,
+      host: verifiedName,
+      // An IP address is no server name (RFC 6066).
+      servername: isIP(verifiedName) === 0 ? verifiedName : '',
+      rejectUnauthorized: !tls.insecureSkipVerify,
+      ALPNProtocols: ['http/1.1'],
+    });
+}
+
+async function contextOf(caFile: string | undefined): Promise<SecureContext> {
+  if (caFile === undefined) return createSecureContext();
+  try {
+    return createSecureContext({ ca: await readFile(caFile) });
+  } catch (error) {
+    return reject(
+      'tls.ca',
+      'a file of certificates in PEM form',
+      `"${printable(caFile)}": ${messageOf(error)}`,
+    );
+  }
+}
+
+interface HandshakeOptions {
+  readonly secureContext: SecureContext;
+  readonly host: string;
+  readonly servername: string;
+  readonly rejectUnauthorized: boolean;
+  readonly ALPNProtocols: string[];
+}
+
+/** The signal that destroys `socket` ends the handshake too. */
+function handshake(socket: Socket, options: HandshakeOptions): Promise<TLSSocket> {
+  return new Promise((resolve, fail) => {
+    const secure = connect({ ...options, socket });
+    secure.once('secureConnect', () => resolve(secure));
+    secure.on('error', (error) => {
+      socket.destroy();
+      fail(new PilotfishError('UNAVAILABLE', `TLS: ${messageOf(error)}`, { cause: error }));
+    });
+  });
+}

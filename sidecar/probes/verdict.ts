@@ -1,0 +1,57 @@
+/**
+ * What a check can say, and which errors say what. A service is not to blame when this process has run out of something: such a check says
+ * `unknown`, so that an exhausted sidecar does not take healthy services off the list.
+ */
+import { isPilotfishError, messageOf } from '../../runtime/errors.js';
+
+/**
+ * - `passing`: the service works.
+ * - `warning`: it works and says that something is wrong; it stays listed.
+ * - `failing`: it does not work.
+ * - `unknown`: the check could not tell, through a fault of our own. It changes nothing.
+ */
+export const CHECK_STATUSES = ['passing', 'warning', 'failing', 'unknown'] as const;
+export type CheckStatus = (typeof CHECK_STATUSES)[number];
+
+/** What a check found, before it is measured. */
+export interface Verdict {
+  readonly status: CheckStatus;
+  readonly reason: string;
+}
+
+/** Out of descriptors (process, host), of memory, of socket buffers, of local ports. */
+const OWN_FAULTS: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL']);
+
+export function passing(reason: string): Verdict {
+  return { status: 'passing', reason };
+}
+
+export function failing(reason: string): Verdict {
+  return { status: 'failing', reason };
+}
+
+export function unknown(reason: string): Verdict {
+  return { status: 'unknown', reason };
+}
+
+export function verdictOf(error: unknown): Verdict {
+  if (isPilotfishError(error, 'CLOSED')) return unknown(messageOf(error));
+  return isOwnFault(error)
+    ? unknown(`could not check: ${describeError(error)}`)
+    : failing(describeError(error));
+}
+
+/** Of several addresses tried, one that truly refused decides: the others may be missing here, as ::1 often is. */
+function isOwnFault(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isOwnFault);
+  return OWN_FAULTS.has(codeOf(error));
+}
+
+function describeError(error: unknown): string {
+  return error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
+}
+
+export function codeOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

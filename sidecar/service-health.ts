@@ -1,0 +1,97 @@
+/**
+ * One service's health, made of its probes': all must pass. Each change comes with its cause in a sentence, so that a
+ * log line or a status page never has to guess.
+ */
+import { Emitter, type Event } from '../runtime/events.js';
+import type { ServiceConfig } from './config/config.js';
+import { combine, type HealthState, isListed } from './health.js';
+import { type ProbeReport, Prober, type ProberContext, type ProbeStatus } from './prober.js';
+import { createProbe, type ProbeContext } from './probes/create.js';
+import { type BeatStatus, isTtlProbe } from './probes/ttl.js';
+
+export interface HealthChange {
+  readonly from: HealthState;
+  readonly to: HealthState;
+  /** Which probe did it, and why. Printable, one line. */
+  readonly cause: string;
+}
+
+export interface ServiceHealthStatus {
+  readonly state: HealthState;
+  /** Why the state is what it is; undefined before the first change. */
+  readonly cause: string | undefined;
+  readonly probes: readonly ProbeStatus[];
+}
+
+export class ServiceHealth {
+  readonly service: string;
+  readonly probers: readonly Prober[];
+  readonly #changes = new Emitter<HealthChange>();
+  #state: HealthState;
+  #cause: string | undefined;
+
+  /** Owns the probers: `close()` ends them. */
+  constructor(service: string, probers: readonly Prober[]) {
+    this.service = service;
+    this.probers = probers;
+    this.#state = this.#combined();
+    for (const prober of probers) prober.onResult((report) => this.#update(report));
+  }
+
+  /** Fires after each change of `state`. */
+  readonly onChange: Event<HealthChange> = this.#changes.event;
+
+  get state(): HealthState {
+    return this.#state;
+  }
+
+  /** Whether the service may be listed. */
+  get listed(): boolean {
+    return isListed(this.#state);
+  }
+
+  /** Hands a heartbeat to the service's TTL probes. False when it has none. */
+  beat(status: BeatStatus, note?: string): boolean {
+    const waiting = this.probers.map(({ probe }) => probe).filter(isTtlProbe);
+    for (const probe of waiting) probe.beat(status, note);
+    return waiting.length > 0;
+  }
+
+  status(): ServiceHealthStatus {
+    return { state: this.#state, cause: this.#cause, probes: this.probers.map((prober) => prober.status()) };
+  }
+
+  /** Ends every probe; no change is reported after this call. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all(this.probers.map((prober) => prober.close()));
+  }
+
+  #update(report: ProbeReport): void {
+    const from = this.#state;
+    const to = this.#combined();
+    if (from === to) return;
+    this.#state = to;
+    this.#cause = sentence(report);
+    this.#changes.emit({ from, to, cause: this.#cause });
+  }
+
+  #combined(): HealthState {
+    return combine(this.probers.map(({ health }) => health.state));
+  }
+}
+
+function sentence({ probe, health, result }: ProbeReport): string {
+  return `probe ${probe} is ${health.state}: ${result.reason}`;
+}
+
+/** Makes the probes of a service and starts them. Rejects BAD_INPUT when one cannot be made; then none runs. */
+export async function startServiceHealth(
+  config: Pick<ServiceConfig, 'name' | 'probes'>,
+  context: ProbeContext & ProberContext,
+): Promise<ServiceHealth> {
+  const probes = await Promise.all(config.probes.map((probe) => createProbe(probe, context)));
+  const probers = probes.map(
+    (probe, i) => new Prober(probe, config.probes[i] as ServiceConfig['probes'][number], context),
+  );
+  return new ServiceHealth(config.name, probers);
+}

@@ -1,0 +1,46 @@
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { openWritable } from '../../registry/open.js';
+import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
+
+let root: string;
+const url = (): string => `local:${root}?ttl=1s&poll=200ms`;
+const publisher = publisherFor(url);
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pilotfish-local-'));
+});
+
+afterAll(async () => {
+  await publisher.close();
+  await rm(root, { recursive: true });
+});
+
+testRegistryContract('local', () => ({
+  ttlMs: 2_000,
+  open: () => openWritable(url()),
+  publish: publisher.publish,
+  startOwner: (instance) => startOwner(url(), instance),
+
+  async poison(service, name) {
+    const dir = join(root, 'services', service);
+    await mkdir(dir, { recursive: true });
+    const [lease = ''] = (await readdir(join(root, 'leases'))).filter((file) => !file.startsWith('.'));
+    await writeFile(join(dir, `${name}@${lease.replace('.json', '')}.json`), '{"port": "eighty"');
+  },
+
+  async remove({ service, id }) {
+    const dir = join(root, 'services', service);
+    const mine = (await readdir(dir)).filter((file) => file.startsWith(`${id}@`));
+    await Promise.all(mine.map((file) => rm(join(dir, file))));
+  },
+
+  /** There is no server: the nearest thing to its restart is a directory that vanished and came back. */
+  async restart() {
+    const away = join(root, 'gone');
+    await rename(join(root, 'services'), away);
+    await rm(away, { recursive: true });
+  },
+}));
