@@ -2,7 +2,7 @@
  * Arguments by `parseArgs` of node:util, which finds them but stops at its first complaint in words of its own. Here
  * every mistake is collected and said in our one form.
  */
-import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { BadInputError, describe, type Problem } from '../runtime/expected.js';
 import type { Flags } from '../sidecar/config/overrides.js';
 
@@ -22,8 +22,15 @@ export function parseArguments(
   options: FlagOptions,
   names: readonly string[] = [],
 ): Arguments {
-  const { values, positionals, tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
-  const wrongFlags = tokens.flatMap((token) => (token.kind === 'option' ? (flagProblem(token, options) ?? []) : []));
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options,
+    strict: false,
+    tokens: true,
+  });
+  const wrongFlags = tokens.flatMap((token) =>
+    token.kind === 'option' ? (flagProblem(token, options) ?? []) : [],
+  );
   const problems = [...wrongFlags, ...positionalProblems(positionals, names)];
   if (problems.length > 0) throw new BadInputError(problems);
   return { flags: values, positionals };
@@ -36,7 +43,10 @@ interface FlagToken {
   readonly inlineValue?: boolean | undefined;
 }
 
-function flagProblem({ name, rawName, value, inlineValue }: FlagToken, options: FlagOptions): Problem | undefined {
+function flagProblem(
+  { name, rawName, value, inlineValue }: FlagToken,
+  options: FlagOptions,
+): Problem | undefined {
   const option = Object.hasOwn(options, name) ? options[name] : undefined;
   if (option === undefined) {
     const known = Object.keys(options).map((each) => `--${each}`);
@@ -54,8 +64,10 @@ function positionalProblems(given: readonly string[], names: readonly string[]):
     .slice(given.length)
     .filter((name) => !name.startsWith('['))
     .map((name) => ({ path: name, expected: `a ${name}`, got: 'nothing' }));
-  const extra = given
-    .slice(names.length)
-    .map((text, index) => ({ path: `argument ${names.length + index + 1}`, expected: 'no such argument', got: describe(text) }));
+  const extra = given.slice(names.length).map((text, index) => ({
+    path: `argument ${names.length + index + 1}`,
+    expected: 'no such argument',
+    got: describe(text),
+  }));
   return [...missing, ...extra];
 }

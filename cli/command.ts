@@ -1,4 +1,4 @@
-/** What a subcommand is: a name, a help page and a function from its arguments to an exit code. */
+/** What a subcommand is: a help page, and a function from its arguments to an exit code. */
 import type { Output } from './output.js';
 
 /** Done, and the answer is yes. */
@@ -22,11 +22,15 @@ export interface Surroundings {
 }
 
 export interface Command {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** The whole page, examples included, with a newline at the end. */
   readonly help: string;
   /** May throw: BAD_INPUT ends with code 2, anything else with 1, each with its message on stderr. */
   readonly run: (args: readonly string[], surroundings: Surroundings) => Promise<ExitCode>;
+}
+
+/** A command that is loaded when it is asked for: `ls` needs none of what `sidecar` is made of. */
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
 }

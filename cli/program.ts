@@ -1,14 +1,38 @@
 /** From the arguments of the process to a command, and from what it throws to an exit code. */
 import { isPilotfishError, messageOf } from '../runtime/errors.js';
 import { describe, reject } from '../runtime/expected.js';
-import { BAD_INPUT, type Command, type ExitCode, FAILED, OK, type Surroundings } from './command.js';
-import { heartbeatCommand } from './commands/heartbeat.js';
-import { lsCommand } from './commands/ls.js';
-import { resolveCommand } from './commands/resolve.js';
-import { sidecarCommand } from './commands/sidecar.js';
-import { watchCommand } from './commands/watch.js';
+import {
+  BAD_INPUT,
+  type Command,
+  type CommandEntry,
+  type ExitCode,
+  FAILED,
+  OK,
+  type Surroundings,
+} from './command.js';
 
-const COMMANDS: readonly Command[] = [sidecarCommand, lsCommand, watchCommand, resolveCommand, heartbeatCommand];
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  sidecar: {
+    summary: 'probe a service and keep it listed while it is healthy',
+    load: async () => (await import('./commands/sidecar.js')).command,
+  },
+  ls: {
+    summary: 'list the services, or the instances of one',
+    load: async () => (await import('./commands/ls.js')).command,
+  },
+  watch: {
+    summary: 'follow the list of a service',
+    load: async () => (await import('./commands/watch.js')).command,
+  },
+  resolve: {
+    summary: 'pick one endpoint of a service',
+    load: async () => (await import('./commands/resolve.js')).command,
+  },
+  heartbeat: {
+    summary: 'tell the sidecar how a service with a ttl probe is',
+    load: async () => (await import('./commands/heartbeat.js')).command,
+  },
+};
 
 /** Never throws. */
 export async function runProgram(
@@ -39,31 +63,31 @@ async function dispatch(
     stderr.write(overview());
     return BAD_INPUT;
   }
-  const text = name === '--version' || name === '-v' ? `${version}\n` : helpAskedBy(name, args);
-  if (text === undefined) return find(name).run(args, surroundings);
+  const text = name === '--version' || name === '-v' ? `${version}\n` : await helpAskedBy(name, args);
+  if (text === undefined) return (await load(name)).run(args, surroundings);
   stdout.write(text);
   return OK;
 }
 
-function helpAskedBy(name: string, args: readonly string[]): string | undefined {
+async function helpAskedBy(name: string, args: readonly string[]): Promise<string | undefined> {
   if (name === '--help' || name === '-h') return overview();
-  if (name === 'help') return args[0] === undefined ? overview() : find(args[0]).help;
-  return args.includes('--help') || args.includes('-h') ? find(name).help : undefined;
+  if (name === 'help') return args[0] === undefined ? overview() : (await load(args[0])).help;
+  return args.includes('--help') || args.includes('-h') ? (await load(name)).help : undefined;
 }
 
-function find(name: string): Command {
-  const names = COMMANDS.map((command) => command.name).join(', ');
-  const command = COMMANDS.find((each) => each.name === name);
-  return command ?? reject('the first argument', `one of: ${names}, help, --version`, describe(name));
+async function load(name: string): Promise<Command> {
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const known = Object.keys(COMMANDS).join(', ');
+  return entry?.load() ?? reject('the first argument', `one of: ${known}, help, --version`, describe(name));
 }
 
 function overview(): string {
-  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n');
+  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
   return `pilotfish: service discovery for services that never heard of it
 
 Usage: pilotfish <command> [options]
 
-${commands}
+${commands.join('\n')}
   help       what a command does, with examples
 
   --version  the version of pilotfish

@@ -1,7 +1,8 @@
 /** What the commands that read a registry have in common: `--registry`, `--timeout`, `--json`. */
-import { open } from '../registry/open.js';
+
 import type { RegistryReader, Snapshot } from '../registry/contract.js';
 import { isName, NAME_RULE } from '../registry/instance.js';
+import { open } from '../registry/open.js';
 import { withDeadline } from '../runtime/abort.js';
 import { systemClock } from '../runtime/clock.js';
 import { parseDuration } from '../runtime/duration.js';
@@ -34,7 +35,10 @@ export function oneRegistryUrl(flags: Flags, env: Environment): string {
 }
 
 /** Opens the registry for as long as `work` takes. */
-export async function withRegistry<T>(url: string, work: (registry: RegistryReader) => Promise<T>): Promise<T> {
+export async function withRegistry<T>(
+  url: string,
+  work: (registry: RegistryReader) => Promise<T>,
+): Promise<T> {
   const registry = await open(url);
   try {
     return await work(registry);
@@ -54,7 +58,11 @@ export function serviceName(text: string | undefined): string {
 }
 
 /** The list as it is now. Rejects when the registry does not answer. */
-export async function readList(registry: RegistryReader, service: string, signal: AbortSignal): Promise<Snapshot> {
+export async function readList(
+  registry: RegistryReader,
+  service: string,
+  signal: AbortSignal,
+): Promise<Snapshot> {
   for await (const snapshot of registry.watch(service, { signal })) return snapshot;
   signal.throwIfAborted();
   throw new PilotfishError('UNAVAILABLE', `${registry.url} ended the watch of ${service} without a list`);

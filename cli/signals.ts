@@ -22,3 +22,11 @@ export function stopSignals(target: NodeJS.EventEmitter, endNow: () => void): St
     },
   };
 }
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -3,45 +3,39 @@
 //   pilotfish sidecar --service hello --port 8080 --probe ttl:10s --admin 127.0.0.1:9190
 //   PORT=8080 SIDECAR=http://127.0.0.1:9190 node examples/service-with-heartbeat.mjs
 //
-// It sends a heartbeat every 3 s; silence for longer than the TTL takes it off the list. It is unwell while too many
-// requests wait, and says so at once. Environment: PORT (default 8080), SIDECAR (default http://127.0.0.1:9190),
-// SERVICE (default hello), BEAT_MS (default 3000).
+// A heartbeat goes out every 3 s; silence for longer than the TTL takes the service off the list. To see it unwell:
+// curl http://127.0.0.1:8080/break, and /repair to make it well again. Environment: PORT (default 8080), SIDECAR
+// (default http://127.0.0.1:9190), SERVICE (default hello), BEAT_MS (default 3000).
 import { createServer } from 'node:http';
 
 const { PORT = '8080', SIDECAR = 'http://127.0.0.1:9190', SERVICE = 'hello', BEAT_MS = '3000' } = process.env;
-const TOO_MANY = 100;
-let waiting = 0;
-
-const server = createServer((_request, response) => {
-  waiting += 1;
-  response.on('close', () => {
-    waiting -= 1;
-  });
-  setTimeout(() => response.end('hello\n'), 5);
-});
-
-function health() {
-  if (waiting > TOO_MANY) return { status: 'fail', note: `${waiting} requests are waiting` };
-  return { status: 'pass', note: `${waiting} requests in flight` };
-}
+let trouble = '';
 
 async function beat() {
+  const health = trouble === '' ? { status: 'pass' } : { status: 'fail', note: trouble };
   try {
     const reply = await fetch(`${SIDECAR}/v1/heartbeat/${SERVICE}`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(health()),
+      body: JSON.stringify(health),
       signal: AbortSignal.timeout(1000),
     });
     if (!reply.ok) console.error(`heartbeat refused: ${reply.status} ${await reply.text()}`);
   } catch (error) {
     // The sidecar may start later or be restarting; the service works without it.
-    console.error(`no heartbeat sent: ${error.cause?.message ?? error.message}`);
+    console.error('no heartbeat sent:', error);
   }
 }
 
+const server = createServer((request, response) => {
+  if (request.url === '/break') trouble = 'somebody asked for /break';
+  if (request.url === '/repair') trouble = '';
+  response.end(trouble === '' ? 'hello\n' : `unwell: ${trouble}\n`);
+});
+
 server.listen(Number(PORT), '127.0.0.1', () => {
-  console.log(`listening on ${server.address().port}`);
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  console.log(`listening on ${port}`);
   beat();
   setInterval(beat, Number(BEAT_MS)).unref();
 });

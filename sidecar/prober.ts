@@ -81,6 +81,10 @@ export class Prober {
     return this.#health;
   }
 
+  get lastResult(): RecentResult | undefined {
+    return this.#recent.at(-1);
+  }
+
   status(): ProbeStatus {
     const { name, type } = this.probe;
     return { name, type, ...this.#health, overruns: this.#overruns, recent: [...this.#recent] };

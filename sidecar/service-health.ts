@@ -12,7 +12,7 @@ import { type BeatStatus, isTtlProbe } from './probes/ttl.js';
 export interface HealthChange {
   readonly from: HealthState;
   readonly to: HealthState;
-  /** Which probe did it, and why. Printable, one line. */
+  /** Which probe put the service into this state, and why. Printable, one line. */
   readonly cause: string;
 }
 
@@ -71,8 +71,15 @@ export class ServiceHealth {
     const to = this.#combined();
     if (from === to) return;
     this.#state = to;
-    this.#cause = sentence(report);
+    this.#cause = this.#explain(to, report);
     this.#changes.emit({ from, to, cause: this.#cause });
+  }
+
+  /** Names a probe that is in the new state itself: the one that just reported, or else the one that holds it there. */
+  #explain(to: HealthState, report: ProbeReport): string {
+    if (report.health.state === to) return sentence(report.probe, to, report.result.reason);
+    const holding = this.probers.find(({ health }) => health.state === to) as Prober;
+    return sentence(holding.probe.name, to, holding.lastResult?.reason ?? 'no result yet');
   }
 
   #combined(): HealthState {
@@ -80,8 +87,8 @@ export class ServiceHealth {
   }
 }
 
-function sentence({ probe, health, result }: ProbeReport): string {
-  return `probe ${probe} is ${health.state}: ${result.reason}`;
+function sentence(probe: string, state: HealthState, reason: string): string {
+  return `probe ${probe} is ${state}: ${reason}`;
 }
 
 /** Makes the probes of a service and starts them. Rejects BAD_INPUT when one cannot be made; then none runs. */

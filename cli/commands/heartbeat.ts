@@ -11,9 +11,7 @@ import { inTime, JSON_FLAG, serviceName, TIMEOUT_FLAG } from '../registry-option
 const STATUSES = ['pass', 'warn', 'fail'];
 const DEFAULT_ADMIN = '127.0.0.1:9190';
 
-export const heartbeatCommand: Command = {
-  name: 'heartbeat',
-  summary: 'tell the sidecar how a service with a ttl probe is',
+export const command: Command = {
   help: `Send one heartbeat of a service to its sidecar.
 
 Usage: pilotfish heartbeat <service> [pass|warn|fail] [options]
@@ -56,7 +54,9 @@ function statusOf(text: string): string {
 function adminUrl(text: string | undefined): string {
   const address = text?.replace(/^http:\/\//, '').replace(/\/$/, '') || DEFAULT_ADMIN;
   const isRight = (parseHostPort(address)?.port ?? 0) > 0;
-  return isRight ? `http://${address}` : reject('--admin', 'a URL such as "http://127.0.0.1:9190"', describe(text));
+  return isRight
+    ? `http://${address}`
+    : reject('--admin', 'a URL such as "http://127.0.0.1:9190"', describe(text));
 }
 
 async function send(url: URL, heartbeat: object, signal: AbortSignal): Promise<void> {
@@ -66,14 +66,21 @@ async function send(url: URL, heartbeat: object, signal: AbortSignal): Promise<v
     body: JSON.stringify(heartbeat),
     signal,
   }).catch((error: unknown) => {
-    throw new PilotfishError('UNAVAILABLE', `the sidecar at ${url.origin} does not answer: ${messageOf(error)}`);
+    throw new PilotfishError(
+      'UNAVAILABLE',
+      `the sidecar at ${url.origin} does not answer: ${messageOf(error)}`,
+    );
   });
   if (statusCode >= 200 && statusCode < 300) return body.dump();
   const answer = printable((await body.text()).trim());
   throw new PilotfishError('UNAVAILABLE', `the sidecar at ${url.origin} answered ${statusCode}: ${answer}`);
 }
 
-function report(heartbeat: Readonly<Record<string, string>>, asJson: boolean, { stdout }: Surroundings): void {
+function report(
+  heartbeat: Readonly<Record<string, string>>,
+  asJson: boolean,
+  { stdout }: Surroundings,
+): void {
   if (asJson) stdout.json(heartbeat);
   else stdout.line(`${heartbeat.service}: ${heartbeat.status}`);
 }

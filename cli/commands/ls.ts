@@ -20,9 +20,7 @@ import {
 /** How many services are counted at the same time. */
 const PARALLEL = 8;
 
-export const lsCommand: Command = {
-  name: 'ls',
-  summary: 'list the services, or the instances of one',
+export const command: Command = {
   help: `List the services and how many instances each has, or the instances of one service.
 
 Usage: pilotfish ls [service] [options]
@@ -39,11 +37,9 @@ Examples:
 Exit code 1 when the service has no instance or the registry does not answer.
 `,
   run: async (args, surroundings) => {
-    const { flags, positionals } = parseArguments(
-      args,
-      { ...REGISTRY_FLAG, ...TIMEOUT_FLAG, ...JSON_FLAG },
-      ['[service]'],
-    );
+    const { flags, positionals } = parseArguments(args, { ...REGISTRY_FLAG, ...TIMEOUT_FLAG, ...JSON_FLAG }, [
+      '[service]',
+    ]);
     const url = oneRegistryUrl(flags, surroundings.env);
     const service = positionals[0] === undefined ? undefined : serviceName(positionals[0]);
     const asJson = flags.json === true;
@@ -83,7 +79,12 @@ function showServices(
 ): ExitCode {
   if (asJson) stdout.json({ registry: registry.url, services });
   else if (services.length === 0) stderr.line(`no services in ${registry.url}`);
-  else showTable(stdout, ['SERVICE', 'INSTANCES'], services.map(({ name, instances }) => [name, `${instances}`]));
+  else
+    showTable(
+      stdout,
+      ['SERVICE', 'INSTANCES'],
+      services.map(({ name, instances }) => [name, `${instances}`]),
+    );
   return OK;
 }
 
@@ -112,7 +113,11 @@ function cellsOf({ id, endpoint, weight, status, zone, version, tags }: Instance
   return cells.map((cell) => printable(cell, 64));
 }
 
-function showTable({ line, paint }: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
+function showTable(
+  { line, paint }: Output,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): void {
   const [first = '', ...others] = tableLines([head, ...rows]);
   line(paint.bold(first));
   for (const other of others) line(other);

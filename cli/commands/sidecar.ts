@@ -4,21 +4,21 @@ import { hostname } from 'node:os';
 import { type LoadedConfig, loadConfig } from '../../sidecar/config/load.js';
 import { printJson, printYaml } from '../../sidecar/config/print.js';
 import { CONFIG_ENV, repeats, SETTINGS, type Setting } from '../../sidecar/config/settings.js';
-import { startSidecar } from '../../sidecar/daemon.js';
 import { type FlagOptions, parseArguments } from '../arguments.js';
 import { type Command, type ExitCode, OK, type Surroundings } from '../command.js';
+import { aborted } from '../signals.js';
 
 const FLAGS: FlagOptions = {
   config: { type: 'string' },
-  ...Object.fromEntries(SETTINGS.map((setting) => [setting.flag, { type: 'string', multiple: repeats(setting) }])),
+  ...Object.fromEntries(
+    SETTINGS.map((setting) => [setting.flag, { type: 'string', multiple: repeats(setting) }]),
+  ),
   'check-config': { type: 'boolean' },
   'print-config': { type: 'boolean' },
   json: { type: 'boolean' },
 };
 
-export const sidecarCommand: Command = {
-  name: 'sidecar',
-  summary: 'probe a service and keep it listed while it is healthy',
+export const command: Command = {
   help: `Probe a service and keep it in the registry exactly while it is healthy.
 
 Usage: pilotfish sidecar --service NAME --port N [options]
@@ -75,5 +75,14 @@ function checked({ warnings }: LoadedConfig, asJson: boolean, { stdout }: Surrou
 
 function printed({ config }: LoadedConfig, asJson: boolean, { stdout }: Surroundings): ExitCode {
   stdout.write(asJson ? printJson(config) : printYaml(config));
+  return OK;
+}
+
+/** Whatever stops it, the sidecar deregisters and confirms that before the process ends. */
+async function runUntilStopped({ config }: LoadedConfig, { stop }: Surroundings): Promise<ExitCode> {
+  const { startSidecar } = await import('../../sidecar/daemon.js');
+  const sidecar = await startSidecar(config, {});
+  await aborted(stop);
+  await sidecar.close();
   return OK;
 }

@@ -18,13 +18,12 @@ import {
   serviceName,
   withRegistry,
 } from '../registry-options.js';
+import { aborted } from '../signals.js';
 
 /** A registry that has shown no list after this long is said to be silent. */
 const SILENCE_MS = 2_000;
 
-export const watchCommand: Command = {
-  name: 'watch',
-  summary: 'follow the list of a service',
+export const command: Command = {
   help: `Show the instances of a service at once, then each change as it happens, until Ctrl-C.
 
 Usage: pilotfish watch <service> [options]
@@ -89,7 +88,11 @@ function linesFor(update: WatchUpdate, last: WatchUpdate['type'] | undefined): r
   }
   const instances = update.snapshot.instances.length;
   const head: readonly Line[] =
-    last === undefined ? [{ event: 'list', instances }] : last === 'broken' ? [{ event: 'fresh', instances }] : [];
+    last === undefined
+      ? [{ event: 'list', instances }]
+      : last === 'broken'
+        ? [{ event: 'fresh', instances }]
+        : [];
   return [...head, ...changeLines(update.change)];
 }
 
@@ -139,11 +142,4 @@ function described({ id, endpoint, weight, status, zone, version, tags }: Instan
     ...(tags.length === 0 ? [] : [`tags ${tags.join(',')}`]),
   ];
   return printable(`${id} ${formatHostPort(endpoint)} ${extras.join(', ')}`, 400);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

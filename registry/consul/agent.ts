@@ -89,7 +89,7 @@ export class ConsulAgent {
         await (status === 'passing' ? check.pass(args(ctx)) : check.warn(args(ctx)));
         return true;
       } catch (error) {
-        if (isUnknownCheck(error)) return false;
+        if (isUnknown(error)) return false;
         throw error;
       }
     });
@@ -101,37 +101,30 @@ export class ConsulAgent {
       try {
         await this.#consul.agent.service.deregister({ id, ...{ ctx } });
       } catch (error) {
-        if (statusOf(error) !== 404) throw error;
+        if (!isUnknown(error)) throw error;
       }
     });
   }
 
   async find(id: string, options: CallOptions): Promise<FoundEntry | undefined> {
-    const services = await this.#read('/v1/agent/services', `ID == "${id}"`, options);
-    if (!Object.hasOwn(services, id)) return undefined;
-    const service = fieldsOf(services[id]);
+    const answer = await this.#parts.http.find(`/v1/agent/service/${id}`, readOptions(options));
+    if (answer === undefined) return undefined;
+    const service = fieldsOf(answer.json);
     const owner = fieldsOf(service.Meta)[META.owner];
     return { service, owner: typeof owner === 'string' ? owner : undefined };
   }
 
   /** The status of a check, `critical` included; undefined when there is none. */
   async checkStatus(checkId: string, options: CallOptions): Promise<unknown> {
-    const checks = await this.#read('/v1/agent/checks', `CheckID == "${checkId}"`, options);
+    // Ids hold no quote and no backslash (see `isName`), so the filter needs no escaping.
+    const query = { filter: `CheckID == "${checkId}"` };
+    const { json } = await this.#parts.http.get('/v1/agent/checks', { query, ...readOptions(options) });
+    const checks = fieldsOf(json);
     return Object.hasOwn(checks, checkId) ? fieldsOf(checks[checkId]).Status : undefined;
   }
 
   close(): void {
     this.#consul.destroy();
-  }
-
-  /** Ids hold no quote and no backslash (see `isName`), so a filter needs no escaping. */
-  async #read(path: string, filter: string, { signal, deadlineMs }: CallOptions) {
-    const answer = await this.#parts.http.get(path, {
-      query: { filter },
-      deadlineMs: deadlineMs ?? CALL_DEADLINE_MS,
-      signal,
-    });
-    return fieldsOf(answer.json);
   }
 
   /** The package knows no AbortSignal: it cancels when an emitter, handed along as `ctx`, says so. */
@@ -149,6 +142,10 @@ export class ConsulAgent {
       }),
     );
   }
+}
+
+function readOptions({ signal, deadlineMs = CALL_DEADLINE_MS }: CallOptions) {
+  return { signal, deadlineMs };
 }
 
 /** What the package's types leave out of its base class: a hook that sees each request before it is made. */
@@ -191,12 +188,11 @@ function textOf(error: unknown): string {
   return body === undefined ? '' : String(body).slice(0, 1024);
 }
 
-/** 500 with this text up to 1.10, 404 later. */
-function isUnknownCheck(error: unknown): boolean {
+/** The agent's words for a check or service that it does not have: 500 in old versions, 404 in newer ones. */
+function isUnknown(error: unknown): boolean {
   const status = statusOf(error);
-  return (
-    status === 404 || (status === 500 && /does not have associated TTL|unknown check/i.test(textOf(error)))
-  );
+  const says = /does not have associated TTL|unknown (check|service)/i.test(textOf(error));
+  return (status === 404 || status === 500) && says;
 }
 
 /** The package's errors carry the whole exchange, token included, so nothing of them but their text goes on. */

@@ -1,10 +1,13 @@
 /**
- * An agent accepts a write at once and tells the servers a moment later, where readers look. Waiting for that
- * moment makes "registered" and "deregistered" true for readers too; when the servers have no leader it may take
- * long, and the entry is the agent's care from then on, so the wait is short and its failure is none.
+ * An agent accepts a write at once and tells the servers a moment later, where readers look. Waiting for that moment
+ * makes "registered" and "deregistered" true for readers too. While the servers have no leader it does not come, and
+ * the entry is the agent's care anyway, so the wait is short and running out of it is no error.
+ *
+ * All who wait for the same service share one query: a thousand registrations must not ask a thousand times.
  */
-import { withDeadline } from '../../runtime/abort.js';
+import { abortable } from '../../runtime/abort.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
+import { deferred } from '../../runtime/deferred.js';
 import { fieldsOf } from './decode.js';
 import { META } from './entry.js';
 import type { ConsulHttp } from './http.js';
@@ -12,35 +15,73 @@ import type { ConsulHttp } from './http.js';
 const GRACE_MS = 2000;
 const POLL_MS = 25;
 
-export interface CatalogParts {
-  readonly http: ConsulHttp;
-  readonly clock: Clock;
-}
-
 /** One item of the health list: `{ Node, Service, Checks }`. */
 export type CatalogItem = Readonly<Record<string, unknown>>;
 
-export interface Awaited {
-  readonly service: string;
+interface Waiter {
   readonly owner: string;
-  /** Whether the owner's item in the catalog, or its absence, is what is waited for. */
   readonly settled: (item: CatalogItem | undefined) => boolean;
+  readonly done: () => void;
 }
 
-/** Resolves when the catalog shows what is awaited, or after two seconds. Rejects only when the signal aborts. */
-export async function awaitCatalog(
-  { http, clock }: CatalogParts,
-  { service, owner, settled }: Awaited,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  await withDeadline(clock, GRACE_MS, 'the catalog', signal, async (link) => {
-    for (;;) {
-      const path = `/v1/health/service/${encodeURIComponent(service)}`;
-      const query = { filter: `Service.Meta["${META.owner}"] == "${owner}"` };
-      const { json } = await http.get(path, { query, deadlineMs: GRACE_MS, signal: link });
-      const items = Array.isArray(json) ? json : [];
-      if (settled(items.length === 0 ? undefined : fieldsOf(items[0]))) return;
-      await sleep(clock, POLL_MS, link);
+export class Catalog {
+  readonly #http: ConsulHttp;
+  readonly #clock: Clock;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+
+  constructor(http: ConsulHttp, clock: Clock) {
+    this.#http = http;
+    this.#clock = clock;
+  }
+
+  /**
+   * Resolves when the item of `owner` in the list of `service`, or its absence, satisfies `settled`, and after two
+   * seconds at the latest. Rejects only when the signal aborts.
+   */
+  async until(
+    service: string,
+    owner: string,
+    settled: Waiter['settled'],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { promise, resolve } = deferred<void>();
+    const waiter = { owner, settled, done: resolve };
+    const cancel = this.#clock.after(GRACE_MS, resolve);
+    this.#add(service, waiter);
+    try {
+      await abortable(promise, signal);
+    } finally {
+      cancel();
+      this.#waiters.get(service)?.delete(waiter);
     }
-  }).catch(() => signal?.throwIfAborted());
+  }
+
+  #add(service: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(service);
+    if (waiters !== undefined) return void waiters.add(waiter);
+    const fresh = new Set([waiter]);
+    this.#waiters.set(service, fresh);
+    void this.#serve(service, fresh);
+  }
+
+  async #serve(service: string, waiters: ReadonlySet<Waiter>): Promise<void> {
+    try {
+      while (waiters.size > 0) {
+        const items = await this.#itemsByOwner(service);
+        for (const { owner, settled, done } of waiters) if (settled(items.get(owner))) done();
+        await sleep(this.#clock, POLL_MS);
+      }
+    } catch {
+      for (const { done } of waiters) done();
+    } finally {
+      this.#waiters.delete(service);
+    }
+  }
+
+  async #itemsByOwner(service: string): Promise<ReadonlyMap<unknown, CatalogItem>> {
+    const path = `/v1/health/service/${encodeURIComponent(service)}`;
+    const { json } = await this.#http.get(path, { deadlineMs: GRACE_MS, signal: undefined });
+    const items = Array.isArray(json) ? json.map(fieldsOf) : [];
+    return new Map(items.map((item) => [fieldsOf(fieldsOf(item.Service).Meta)[META.owner], item]));
+  }
 }

@@ -42,9 +42,9 @@ export class ConnectionState {
 
   #failed(ticket: number, error: unknown): void {
     if (ticket < this.#newestSuccess) return;
-    if (isPilotfishError(error, 'BAD_INPUT')) return this.#succeeded(ticket);
-    if (isPilotfishError(error, 'DENIED')) return this.#move('denied');
-    if (this.#state !== 'connecting') this.#move('suspended');
+    if (isPilotfishError(error, 'BAD_INPUT')) this.#succeeded(ticket);
+    else if (isPilotfishError(error, 'DENIED')) this.#move('denied');
+    else if (this.#state !== 'connecting') this.#move('suspended');
   }
 
   #move(to: RegistryState): void {

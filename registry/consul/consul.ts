@@ -17,6 +17,7 @@ import type {
 import { isName, NAME_RULE } from '../instance.js';
 import type { BackendContext } from '../open.js';
 import { ConsulAgent } from './agent.js';
+import { Catalog } from './catalog.js';
 import { ConnectionState } from './connection-state.js';
 import { fieldsOf } from './decode.js';
 import { encodeEntry } from './entry.js';
@@ -54,9 +55,10 @@ class ConsulRegistry implements Registry {
   readonly #connection = new ConnectionState();
   readonly #http: ConsulHttp;
   readonly #agent: ConsulAgent;
+  readonly #catalog: Catalog;
   readonly #leftovers: Leftovers;
   readonly #registrations = new Set<ConsulRegistration>();
-  readonly #stop = linkedAbort();
+  readonly #running = new Set<LinkedAbort>();
   readonly #watchParts: WatchParts;
   #closing: Promise<void> | undefined;
 
@@ -68,6 +70,7 @@ class ConsulRegistry implements Registry {
     this.#context = context;
     this.#http = new ConsulHttp(settings.agent, token, clock, state);
     this.#agent = new ConsulAgent({ settings, token, clock, http: this.#http, state });
+    this.#catalog = new Catalog(this.#http, clock);
     const limitMs = settings.ttlMs + settings.deregisterAfterMs;
     this.#leftovers = new Leftovers({ ...context, agent: this.#agent, limitMs });
     const blocking = new Slots(MAX_BLOCKING);
@@ -84,7 +87,7 @@ class ConsulRegistry implements Registry {
     this.#assertOpen();
     const { ttlMs } = this.#settings;
     const onClosed = (): void => void this.#registrations.delete(registration);
-    const parts = { ...this.#context, agent: this.#agent, http: this.#http, ttlMs, onClosed };
+    const parts = { ...this.#context, agent: this.#agent, catalog: this.#catalog, ttlMs, onClosed };
     const registration = new ConsulRegistration(parts, instance);
     // What Consul cannot hold is refused before anything is written.
     encodeEntry(instance, registration.owner);
@@ -151,7 +154,7 @@ class ConsulRegistry implements Registry {
   }
 
   async #close(): Promise<void> {
-    this.#stop.abort(closedError());
+    for (const { abort } of this.#running) abort(closedError());
     await Promise.all([this.#leftovers.close(), ...[...this.#registrations].map((one) => this.#end(one))]);
     this.#agent.close();
     await this.#http.close();
@@ -173,11 +176,10 @@ class ConsulRegistry implements Registry {
   /** Aborts with `signal` or when the registry closes. */
   #linkTo(signal: AbortSignal | undefined): LinkedAbort {
     const link = linkedAbort(signal);
-    const onStop = (): void => link.abort(this.#stop.signal.reason);
-    this.#stop.signal.addEventListener('abort', onStop, { once: true });
+    this.#running.add(link);
     const release = (): void => {
       link.release();
-      this.#stop.signal.removeEventListener('abort', onStop);
+      this.#running.delete(link);
     };
     return { ...link, release };
   }

@@ -52,32 +52,51 @@ export class ConsulHttp {
   }
 
   /** The JSON at `path`. Rejects DENIED, UNAVAILABLE, TIMEOUT, or with the signal's reason. */
-  get(path: string, { query = {}, deadlineMs, signal }: GetOptions): Promise<Answer> {
-    return this.#state.track(signal, () =>
-      withDeadline(this.#clock, deadlineMs, `GET ${path}`, signal, (link) => this.#get(path, query, link)),
-    );
+  get(path: string, options: GetOptions): Promise<Answer> {
+    return this.#exchange(path, options, readAnswer);
+  }
+
+  /** As `get`, or undefined when the agent says that it does not know the service id in `path`. */
+  find(path: string, options: GetOptions): Promise<Answer | undefined> {
+    return this.#exchange(path, options, readIfKnown);
   }
 
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
 
-  async #get(path: string, query: GetOptions['query'], signal: AbortSignal): Promise<Answer> {
-    try {
-      const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
-      const answer = await this.#pool.request({
-        method: 'GET',
-        path: `${path}?${new URLSearchParams(given as [string, string][])}`,
-        headers: this.#headers,
-        signal,
-      });
-      return await readAnswer(answer, path);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (isPilotfishError(error)) throw error;
-      throw new PilotfishError('UNAVAILABLE', `GET ${path} failed`, { cause: error });
-    }
+  #exchange<T>(path: string, { query = {}, deadlineMs, signal }: GetOptions, read: Read<T>): Promise<T> {
+    const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const target = `${path}?${new URLSearchParams(given)}`;
+    return this.#state.track(signal, () =>
+      withDeadline(this.#clock, deadlineMs, `GET ${path}`, signal, (link) =>
+        this.#request(target, link)
+          .then((answer) => read(answer, path))
+          .catch((error) => {
+            throw failure(error, path, link);
+          }),
+      ),
+    );
   }
+
+  #request(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    return this.#pool.request({ method: 'GET', path, headers: this.#headers, signal });
+  }
+}
+
+type Read<T> = (answer: Dispatcher.ResponseData, path: string) => Promise<T>;
+
+function failure(error: unknown, path: string, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  if (isPilotfishError(error)) return error;
+  return new PilotfishError('UNAVAILABLE', `GET ${path} failed`, { cause: error });
+}
+
+async function readIfKnown(answer: Dispatcher.ResponseData, path: string): Promise<Answer | undefined> {
+  if (answer.statusCode !== 404) return readAnswer(answer, path);
+  const text = await readText(answer.body, MAX_ERROR_BYTES);
+  if (/unknown service id/i.test(text ?? '')) return undefined;
+  throw refusal(`GET ${path}`, 404, text);
 }
 
 async function readAnswer(answer: Dispatcher.ResponseData, path: string): Promise<Answer> {

@@ -16,16 +16,15 @@ import type { Random } from '../../runtime/random.js';
 import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
 import { sameInstance } from '../instance.js';
 import type { ConsulAgent, FoundEntry } from './agent.js';
-import { awaitCatalog, type CatalogItem } from './catalog.js';
+import type { Catalog, CatalogItem } from './catalog.js';
 import { decodeEntry, fieldsOf } from './decode.js';
 import { type AgentEntry, encodeEntry, entryId } from './entry.js';
-import type { ConsulHttp } from './http.js';
 import { withRetries } from './retry.js';
 import { type Serial, serial } from './serial.js';
 
 export interface RegistrationParts {
   readonly agent: ConsulAgent;
-  readonly http: ConsulHttp;
+  readonly catalog: Catalog;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -223,7 +222,7 @@ export class ConsulRegistration implements Registration {
   }
 
   #awaitCatalog(settled: (item: CatalogItem | undefined) => boolean, signal: Signal): Promise<void> {
-    return awaitCatalog(this.#parts, { service: this.#instance.service, owner: this.owner, settled }, signal);
+    return this.#parts.catalog.until(this.#instance.service, this.owner, settled, signal);
   }
 }
 

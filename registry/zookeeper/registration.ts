@@ -23,12 +23,14 @@ export class ZkRegistration implements Registration {
   readonly #unsubscribe: () => void;
   #instance: Instance;
   #over = false;
+  #watches = 0;
 
-  /** For a node that is claimed already. Arm it with `watchNode`. */
+  /** For a node that is claimed already; starts to watch it. */
   constructor(instance: Instance, options: ZkRegistrationOptions) {
     this.#instance = instance;
     this.#options = options;
     this.#unsubscribe = options.session.onState((state) => this.#sessionMoved(state));
+    void this.#nodeMoved();
   }
 
   get instance(): Instance {
@@ -37,14 +39,6 @@ export class ZkRegistration implements Registration {
 
   get lost(): Promise<LostReason> {
     return this.#lost.promise;
-  }
-
-  /** Arms a watch on the own node; whatever it reports is looked up, and the watch armed again. */
-  async watchNode(): Promise<void> {
-    const { session, path } = this.#options;
-    const stat = await session.exists(path, () => void this.#nodeMoved());
-    if (stat === undefined) this.#gone('deleted');
-    else if (!isMine(session, stat)) this.#gone('taken');
   }
 
   async update(instance: Instance, { signal }: OperationOptions = {}): Promise<void> {
@@ -84,10 +78,21 @@ export class ZkRegistration implements Registration {
     }
   }
 
+  /** Arms a watch on the own node; whatever the newest one reports is looked up, and another armed. */
+  async #watchNode(): Promise<void> {
+    const { session, path } = this.#options;
+    const watch = ++this.#watches;
+    const stat = await session.exists(path, () => {
+      if (watch === this.#watches) void this.#nodeMoved();
+    });
+    if (stat === undefined) this.#gone('deleted');
+    else if (!isMine(session, stat)) this.#gone('taken');
+  }
+
   async #nodeMoved(): Promise<void> {
     if (this.#over) return;
     // A broken connection is the business of the session's state, which says how it ended.
-    await this.watchNode().catch(() => {});
+    await this.#watchNode().catch(() => {});
   }
 
   #sessionMoved(state: ZkState): void {

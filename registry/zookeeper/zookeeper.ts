@@ -100,7 +100,6 @@ class ZooKeeperRegistry implements Registry {
     try {
       await withDeadline(clock, timeoutMs, `registering ${instance.id}`, signal, () => claimed);
       registration = new ZkRegistration(instance, { session, path, clock, limitMs: timeoutMs, onClose });
-      await registration.watchNode();
       this.#registrations.set(path, registration);
       return registration;
     } catch (error) {

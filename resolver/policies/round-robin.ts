@@ -3,36 +3,37 @@
  * equal requests over equal endpoints perfectly. Where requests or endpoints differ much in cost, a policy that looks
  * at the load does better.
  */
+import { fraction, type Random } from '../../runtime/random.js';
 import type { Picker, Policy } from '../policy.js';
 import { continueRing, Ring } from './ring.js';
-import { WeightedRings, weightedRings } from './weighted-rings.js';
+import { type FormerRings, WeightedRings, weightedRings } from './weighted-rings.js';
 import { haveEqualWeights } from './weights.js';
 
 const policy: Policy = {
   build(candidates, previous, { random }) {
-    const before = formerRings(previous);
-    if (!haveEqualWeights(candidates)) return weightedRings(candidates, before, random);
-    return continueRing(candidates, longest(before.rings), random);
+    const former = formerRings(previous, random);
+    return haveEqualWeights(candidates)
+      ? continueRing(candidates, largest(former.rings), random)
+      : weightedRings(candidates, former, random);
   },
 };
 
 /**
- * Plain when all weights are equal: O(1) and 2 to 3 ns a pick. Smoothly weighted otherwise: O(log w) for w different
- * weights. Keeps its place by endpoint identity when the list changes, starts at a random place in each client, and
- * allocates nothing per pick.
+ * Plain when all weights are equal: O(1). Smoothly weighted otherwise: O(log w) for w different weights, and exact in
+ * every cycle. Keeps its place by endpoint identity when the list changes, starts at a random place in each client,
+ * and allocates nothing per pick.
  */
 export function roundRobin(): Policy {
   return policy;
 }
 
-function formerRings(previous: Picker | undefined) {
-  if (previous instanceof WeightedRings) return { rings: previous.rings, weighted: previous };
-  return { rings: previous instanceof Ring ? [previous] : [], weighted: undefined };
+/** A plain ring knows no virtual time, so its next turn may be anywhere in its stride. */
+function formerRings(previous: Picker | undefined, random: Random): FormerRings {
+  if (previous instanceof WeightedRings) return { rings: previous.rings, phases: previous.phases() };
+  if (previous instanceof Ring) return { rings: [previous], phases: [fraction(random)] };
+  return { rings: [], phases: [] };
 }
 
-function longest(rings: readonly Ring[]): Ring | undefined {
-  return rings.reduce<Ring | undefined>(
-    (best, ring) => (best !== undefined && best.size >= ring.size ? best : ring),
-    undefined,
-  );
+function largest([first, ...others]: readonly Ring[]): Ring | undefined {
+  return others.reduce((best, ring) => (best !== undefined && best.size >= ring.size ? best : ring), first);
 }

@@ -1,70 +1,82 @@
 /**
- * Weighted round-robin: one ring for each weight that occurs, and smooth turns among the rings by their total weight.
- * An endpoint is thereby always less than one pick away from its exact share, and the cost grows with the logarithm of
- * the number of different weights, of which a fleet has few, not with the number of endpoints.
+ * Weighted round-robin: one ring for each weight that occurs, and weighted turns among the rings. The cost of a pick
+ * grows with the logarithm of the number of different weights, of which a fleet has few, and not with the number of
+ * endpoints.
  */
 import type { Instance } from '../../registry/contract.js';
-import { below, type Random } from '../../runtime/random.js';
+import { fraction, type Random } from '../../runtime/random.js';
 import { type Pick, type Picker, sameEndpoint } from '../policy.js';
+import { EarliestDue, randomPhases } from './earliest-due.js';
 import { continueRing, type Ring } from './ring.js';
-import { SmoothShares } from './smooth-shares.js';
 import { byWeight } from './weights.js';
-
-/** A new client skips up to so many turns, so that a fleet of clients does not begin with the heaviest endpoint. */
-const START_SPREAD = 4096;
 
 export class WeightedRings implements Picker {
   readonly rings: readonly Ring[];
-  readonly #shares: SmoothShares;
+  readonly #turns: EarliestDue;
 
-  constructor(rings: readonly Ring[], shares: SmoothShares) {
+  constructor(rings: readonly Ring[], turns: EarliestDue) {
     this.rings = rings;
-    this.#shares = shares;
+    this.#turns = turns;
   }
 
   pick(): Pick {
-    return (this.rings[this.#shares.next()] as Ring).pick();
+    return (this.rings[this.#turns.next()] as Ring).pick();
   }
 
-  /** How many picks each member of a ring is behind its share, on average. */
-  lagOfMember(ring: number): number {
-    return this.#shares.lag(ring) / (this.rings[ring] as Ring).size;
+  /** For each ring how far away its next turn is, as a share of the time between two of its turns. */
+  phases(): readonly number[] {
+    return this.#turns.phases();
   }
 }
 
-/** @param previous The rings that picked before, and the weighted form they had, if they had one. */
+/** What picked before: rings, and how far away the next turn of each was. */
+export interface FormerRings {
+  readonly rings: readonly Ring[];
+  readonly phases: readonly number[];
+}
+
+/** Goes on where the former rings stopped. With none of their endpoints left it starts at a random place. */
 export function weightedRings(
   candidates: readonly Instance[],
-  previous: { readonly rings: readonly Ring[]; readonly weighted: WeightedRings | undefined },
+  former: FormerRings,
   random: Random,
 ): WeightedRings {
-  const rings = [...byWeight(candidates)].map(([weight, members]) =>
-    continueRing(
-      members,
-      previous.rings.find((ring) => ring.weight === weight),
-      random,
-    ),
-  );
+  const rings = [...byWeight(candidates)].map(([weight, members]) => {
+    const previous = former.rings.find((ring) => ring.weight === weight);
+    return continueRing(members, previous, random);
+  });
   const weights = rings.map((ring) => ring.weight * ring.size);
-  if (previous.weighted !== undefined) {
-    return new WeightedRings(rings, new SmoothShares(weights, inheritedLags(rings, previous.weighted)));
-  }
-  const shares = new SmoothShares(weights);
-  for (let skip = below(random, START_SPREAD + 2 * rings.length); skip > 0; skip--) shares.next();
-  return new WeightedRings(rings, shares);
+  const waits = waitsOf(former);
+  const inherited = rings.map((ring) => inheritedPhase(ring, waits));
+  const phases = inherited.every((phase) => phase === undefined)
+    ? randomPhases(weights, random)
+    : inherited.map((phase) => phase ?? fraction(random));
+  return new WeightedRings(rings, new EarliestDue(weights, phases));
 }
 
-/** What each new ring is owed: the sum of what its members were owed wherever they were before. */
-function inheritedLags(rings: readonly Ring[], previous: WeightedRings): number[] {
-  const known = new Map<string, { readonly instance: Instance; readonly lag: number }>();
-  previous.rings.forEach((ring, index) => {
-    const lag = previous.lagOfMember(index);
-    for (const instance of ring.upcoming()) known.set(instance.id, { instance, lag });
+interface Wait {
+  readonly instance: Instance;
+  /** Until the endpoint's own next pick, as a share of the time between two of its picks. */
+  readonly share: number;
+}
+
+function waitsOf({ rings, phases }: FormerRings): ReadonlyMap<string, Wait> {
+  const waits = new Map<string, Wait>();
+  rings.forEach((ring, index) => {
+    ring.upcoming().forEach((instance, place) => {
+      waits.set(instance.id, { instance, share: ((phases[index] as number) + place) / ring.size });
+    });
   });
-  return rings.map((ring) =>
-    ring.upcoming().reduce((total, instance) => {
-      const before = known.get(instance.id);
-      return before !== undefined && sameEndpoint(before.instance, instance) ? total + before.lag : total;
-    }, 0),
-  );
+  return waits;
+}
+
+/** The next turn of a ring is that of the member that waits least; undefined when none was there before. */
+function inheritedPhase(ring: Ring, waits: ReadonlyMap<string, Wait>): number | undefined {
+  let least: number | undefined;
+  for (const instance of ring.upcoming()) {
+    const wait = waits.get(instance.id);
+    if (wait === undefined || !sameEndpoint(wait.instance, instance)) continue;
+    if (least === undefined || wait.share < least) least = wait.share;
+  }
+  return least === undefined ? undefined : least * ring.size;
 }

@@ -72,12 +72,13 @@ export function layer(file: unknown, overrides: readonly Override[], problems: P
   if (!isFields(fields) || !Array.isArray(fields.services ?? [])) return { input: file, label: formatPath };
   const services = (fields.services ?? []) as readonly unknown[];
   const index = addressedService(services, overrides, file !== undefined);
-  const places = overrides.map((override) => ({ override, path: placeOf(override.setting, index) }));
-  if (index === undefined) problems.push(...unaddressed(overrides));
-  const input = places.reduce<unknown>(
-    (whole, { override, path }) => put(whole, path, override.value),
-    fields,
-  );
+  const lost = index === undefined ? overrides.filter(isOfService) : [];
+  problems.push(...lost.map(unaddressed));
+  const places = overrides
+    .filter((override) => !lost.includes(override))
+    .map((override) => ({ override, path: placeOf(override.setting, index) }));
+  const base = index === services.length ? put(fields, ['services', index], {}) : fields;
+  const input = places.reduce((whole, { override, path }) => put(whole, path, override.value), base);
   const origins = new Map(places.map(({ override, path }) => [formatPath(path), override.origin]));
   const missing = index === services.length ? flagsOfService(index) : [];
   return { input, label: labeller(new Map([...missing, ...origins])) };

@@ -76,7 +76,8 @@ function got({ path, what }: Wrong, input: unknown): string {
 
 /** Header values hold tokens, and a URL with an @ most likely holds a password. */
 function mayBeSecret(path: Path, value: unknown): boolean {
-  return path.includes('headers') || (typeof value === 'string' && /:\/\/.*@/.test(value));
+  if (path.includes('headers')) return typeof value !== 'object';
+  return typeof value === 'string' && /:\/\/.*@/.test(value);
 }
 
 function child(value: unknown, step: PropertyKey): unknown {

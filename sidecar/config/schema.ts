@@ -26,9 +26,15 @@ const HOUR_MS = 3_600_000;
 const SCHEMES = REGISTRY_SCHEMES.filter((scheme) => scheme !== 'static');
 
 const registryUrl = matching(
-  `a registry URL without user and password that starts with ${SCHEMES.map((s) => `${s}:`).join(', ')}`,
-  (url) => SCHEMES.includes(schemeOf(url) ?? '') && !url.includes('@'),
+  `a registry URL without user and password, hosts as host:port, that starts with ${SCHEMES.map((s) => `${s}:`).join(', ')}`,
+  (url) => SCHEMES.includes(schemeOf(url) ?? '') && hasRightHosts(url),
 );
+
+/** The parameters are left to the backend, which alone knows them. */
+function hasRightHosts(url: string): boolean {
+  const [, hosts] = /^[^:]*:\/\/([^/?]*)/.exec(url) ?? [];
+  return hosts === undefined || hosts.split(',').every((host) => parseHostPort(host, 1) !== undefined);
+}
 
 const adminAddress = matching(
   'host:port on a loopback address, such as "127.0.0.1:9190" (the admin server knows no passwords)',

@@ -5,8 +5,9 @@
  * Redirects are not followed, cookies not kept, proxy variables not read. One deadline covers everything, and no more
  * of the answer is read than the verdict needs.
  */
-import { Client, type Dispatcher } from 'undici';
+import { Client, type Dispatcher, errors } from 'undici';
 import type { Clock } from '../../runtime/clock.js';
+import { messageOf } from '../../runtime/errors.js';
 import { formatHostPort } from '../../runtime/host-port.js';
 import type { Logger } from '../../runtime/logger.js';
 import { printable } from '../../runtime/printable.js';
@@ -120,8 +121,10 @@ async function search(body: AsyncIterable<Buffer>, text: string): Promise<Found>
 
 /** What the client could not read, said in our own words; any other error is passed on. */
 function unreadable(error: unknown): Verdict {
-  const code = codeOf(error) ?? '';
-  if (code.startsWith('HPE_')) return failing(`expected an HTTP answer, got something else (${code})`);
+  if (error instanceof errors.HTTPParserError) {
+    return failing(`expected an HTTP answer, got something else: ${messageOf(error)}`);
+  }
+  const code = codeOf(error);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
     return failing(`expected at most ${MAX_HEADER_BYTES} bytes of response headers, got more`);
   }

@@ -1,0 +1,136 @@
+/** One contender of `pick.ts` in its own process. Every contender has its own loop, so that each is compiled alone. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Instance, RegistryReader } from '../registry/contract.js';
+import { parseInstance } from '../registry/instance.js';
+import { snapshotOf } from '../registry/snapshot.js';
+import { connect, type Policy, random, roundRobin, type ServiceHandle } from '../resolver/index.js';
+import { Emitter } from '../runtime/events.js';
+import { serveRounds } from './harness.js';
+
+export type PickContender =
+  | 'bare counter'
+  | 'round-robin'
+  | 'round-robin, weighted'
+  | 'bare Math.random'
+  | 'random'
+  | 'random, weighted';
+
+export interface PickRound {
+  readonly nanoseconds: number;
+  readonly bytes: number;
+}
+
+/** Makes so many picks and returns something that depends on each, so that none can be optimised away. */
+type Loop = (picks: number) => number;
+
+const TIMED_PICKS = 20_000_000;
+const COUNTED_PICKS = 100_000;
+const SERVICE = 'bench';
+
+function instances(count: number, weightOf: (index: number) => number): Instance[] {
+  return Array.from({ length: count }, (_, index) => {
+    const input = {
+      service: SERVICE,
+      id: `i${index}`,
+      host: '10.0.0.1',
+      port: 1 + index,
+      weight: weightOf(index),
+    };
+    const parsed = parseInstance(input);
+    if (!parsed.ok) throw new Error(`instance ${index} is not valid`);
+    return parsed.value;
+  });
+}
+
+/** A registry that holds one list for ever. */
+function holding(list: readonly Instance[]): RegistryReader {
+  return {
+    kind: 'bench',
+    url: 'bench:',
+    state: 'connected',
+    onState: new Emitter<RegistryReader['state']>().event,
+    async *watch(service, options) {
+      yield snapshotOf(service, list, 1);
+      await new Promise<void>((resolve) => options?.signal?.addEventListener('abort', () => resolve()));
+    },
+    services: async () => [SERVICE],
+    ping: async () => {},
+    close: async () => {},
+  };
+}
+
+async function openHandle(list: readonly Instance[], policy: Policy): Promise<ServiceHandle> {
+  const handle = (await connect(holding(list), { policy })).service(SERVICE);
+  await handle.ready();
+  return handle;
+}
+
+function counterLoop(list: readonly Instance[]): Loop {
+  let next = 0;
+  return (picks) => {
+    let sum = 0;
+    for (let i = 0; i < picks; i++) {
+      sum = (sum + (list[next] as Instance).endpoint.port) | 0;
+      next = next + 1 === list.length ? 0 : next + 1;
+    }
+    return sum;
+  };
+}
+
+function chanceLoop(list: readonly Instance[]): Loop {
+  return (picks) => {
+    let sum = 0;
+    for (let i = 0; i < picks; i++) {
+      sum = (sum + (list[Math.floor(Math.random() * list.length)] as Instance).endpoint.port) | 0;
+    }
+    return sum;
+  };
+}
+
+function handleLoop(handle: ServiceHandle): Loop {
+  return (picks) => {
+    let sum = 0;
+    for (let i = 0; i < picks; i++) sum = (sum + handle.pick().endpoint.port) | 0;
+    return sum;
+  };
+}
+
+const equal = (): number => 1;
+const varied = (index: number): number => 1 + ((index * 37) % 100);
+
+const LOOPS: Readonly<Record<PickContender, (size: number) => Loop | Promise<Loop>>> = {
+  'bare counter': (size) => counterLoop(instances(size, equal)),
+  'bare Math.random': (size) => chanceLoop(instances(size, equal)),
+  'round-robin': async (size) => handleLoop(await openHandle(instances(size, equal), roundRobin())),
+  'round-robin, weighted': async (size) =>
+    handleLoop(await openHandle(instances(size, varied), roundRobin())),
+  random: async (size) => handleLoop(await openHandle(instances(size, equal), random())),
+  'random, weighted': async (size) => handleLoop(await openHandle(instances(size, varied), random())),
+};
+
+function exposedGc(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+function nanosecondsPerPick(loop: Loop): number {
+  const start = process.hrtime.bigint();
+  loop(TIMED_PICKS);
+  return Number(process.hrtime.bigint() - start) / TIMED_PICKS;
+}
+
+/** Between two collections of garbage the heap only grows, by what the picks allocate. */
+function bytesPerPick(loop: Loop, collect: () => void): number {
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  loop(COUNTED_PICKS);
+  return Math.max(0, process.memoryUsage().heapUsed - before) / COUNTED_PICKS;
+}
+
+const [contender, size] = process.argv.slice(2) as [PickContender, string];
+const loop = await LOOPS[contender](Number(size));
+const collect = exposedGc();
+for (let warmUp = 0; warmUp < 5; warmUp++) loop(COUNTED_PICKS);
+
+serveRounds<PickRound>(() => ({ nanoseconds: nanosecondsPerPick(loop), bytes: bytesPerPick(loop, collect) }));

@@ -1,0 +1,73 @@
+/**
+ * What a pick costs: through a service handle, as a caller pays it, beside the bare loop that indexes an array by a
+ * counter or by `Math.random()`. One process for each contender and size.
+ */
+import {
+  ChildContender,
+  formatSpread,
+  interleave,
+  ratios,
+  report,
+  type Spread,
+  spreadOf,
+} from './harness.js';
+import type { PickContender, PickRound } from './pick-contender.js';
+
+const SIZES = [3, 10, 100, 1000, 10_000];
+const ROUNDS = 7;
+
+/** Each contender with the bare loop that it is compared with. */
+const FLOOR_OF: Readonly<Record<PickContender, PickContender>> = {
+  'bare counter': 'bare counter',
+  'round-robin': 'bare counter',
+  'round-robin, weighted': 'bare counter',
+  'bare Math.random': 'bare Math.random',
+  random: 'bare Math.random',
+  'random, weighted': 'bare Math.random',
+};
+const NAMES = Object.keys(FLOOR_OF) as PickContender[];
+
+interface Row {
+  readonly contender: PickContender;
+  readonly endpoints: number;
+  readonly nanoseconds: Spread;
+  readonly timesFloor: Spread;
+  readonly bytes: number;
+}
+
+export async function benchPick(): Promise<void> {
+  const rows: Row[] = [];
+  for (const size of SIZES) rows.push(...(await measure(size)));
+  report<Row>(
+    'pick(), one service handle: ns, times the bare loop of the same round, bytes; median (min-max)',
+    [
+      { title: 'contender', text: ({ contender }) => contender },
+      { title: 'endpoints', text: ({ endpoints }) => `${endpoints}` },
+      { title: 'ns/pick', text: ({ nanoseconds }) => formatSpread(nanoseconds) },
+      { title: 'x floor', text: ({ timesFloor }) => formatSpread(timesFloor) },
+      { title: 'bytes/pick', text: ({ bytes }) => bytes.toFixed(1) },
+    ],
+    rows.toSorted((a, b) => NAMES.indexOf(a.contender) - NAMES.indexOf(b.contender)),
+  );
+}
+
+async function measure(endpoints: number): Promise<Row[]> {
+  const program = new URL('./pick-contender.js', import.meta.url);
+  const contenders = NAMES.map(
+    (name) => new ChildContender<PickRound>(name, program, [name, `${endpoints}`]),
+  );
+  try {
+    const results = await interleave(contenders, ROUNDS);
+    const times = (name: PickContender): number[] =>
+      (results.get(name) as readonly PickRound[]).map(({ nanoseconds }) => nanoseconds);
+    return NAMES.map((contender) => ({
+      contender,
+      endpoints,
+      nanoseconds: spreadOf(times(contender)),
+      timesFloor: spreadOf(ratios(times(contender), times(FLOOR_OF[contender]))),
+      bytes: spreadOf((results.get(contender) as readonly PickRound[]).map(({ bytes }) => bytes)).median,
+    }));
+  } finally {
+    await Promise.all(contenders.map((contender) => contender.close()));
+  }
+}

@@ -1,0 +1,245 @@
+/** How a list of Consul becomes a snapshot: statuses, weights, addresses, ids, and entries that are none. */
+import { describe, expect, test } from 'vitest';
+import { aggregate, decodeHealth } from '../../registry/consul/decode.js';
+import { encodeEntry, metadataOf } from '../../registry/consul/entry.js';
+import { indexOf, nextIndex } from '../../registry/consul/index-rules.js';
+import { Pacer } from '../../registry/consul/pacer.js';
+import type { Instance } from '../../registry/contract.js';
+import { parseInstance } from '../../registry/instance.js';
+
+const check = (Status: string, CheckID = 'service:web-1') => ({ CheckID, Status });
+
+function item(service: object = {}, checks: unknown = [check('passing')], node: object = {}): object {
+  return {
+    Node: { Node: 'n1', Address: '10.1.0.1', ...node },
+    Service: { ID: 'web-1', Service: 'web', Address: '10.0.0.1', Port: 80, ...service },
+    Checks: checks,
+  };
+}
+
+function only(...items: unknown[]): Instance {
+  const { instances, rejected } = decodeHealth('web', items);
+  expect(rejected).toEqual([]);
+  expect(instances).toHaveLength(1);
+  return instances[0] as Instance;
+}
+
+function instance(fields: object = {}): Instance {
+  const parsed = parseInstance({ service: 'web', id: 'a', host: '10.0.0.1', port: 80, ...fields });
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
+  return parsed.value;
+}
+
+describe('the status of an entry', () => {
+  test.each([
+    ['no checks at all', [], 'passing'],
+    ['a list of checks that is missing', undefined, 'passing'],
+    ['all passing', [check('passing'), check('passing', 'serfHealth')], 'passing'],
+    ['one warning', [check('passing'), check('warning')], 'warning'],
+    ['one critical', [check('warning'), check('critical')], 'critical'],
+    ['a status nobody knows', [check('sleepy')], 'critical'],
+    ['the node in maintenance', [check('critical', '_node_maintenance'), check('passing')], 'maintenance'],
+    ['the service in maintenance', [check('critical', '_service_maintenance:web-1')], 'maintenance'],
+  ])('%s', (_, checks, expected) => {
+    expect(aggregate(checks)).toBe(expected);
+  });
+
+  test('an entry that is critical or in maintenance is not in the list, and is no rejection', () => {
+    const list = decodeHealth('web', [
+      item({}, [check('critical')]),
+      item({}, [check('passing', '_node_maintenance')]),
+    ]);
+    expect(list).toEqual({ instances: [], rejected: [] });
+  });
+});
+
+describe('an entry of another registrar', () => {
+  test('is named after its node and its id, so that a second node with the same id changes no name', () => {
+    const alone = only(item());
+    const both = decodeHealth('web', [item(), item({}, [], { Node: 'n2' })]).instances;
+    expect(alone.id).toBe('n1~web-1');
+    expect(both.map(({ id }) => id).sort()).toEqual(['n1~web-1', 'n2~web-1']);
+  });
+
+  test('keeps apart ids that differ only in characters which no name may have', () => {
+    const ids = decodeHealth('web', [
+      item({ ID: 'a/b' }),
+      item({ ID: 'a b' }),
+      item({ ID: 'a=002fb' }),
+    ]).instances;
+    expect(new Set(ids.map(({ id }) => id)).size).toBe(3);
+  });
+
+  test('is reached at the address of its node when it has none', () => {
+    expect(only(item({ Address: '' })).endpoint).toEqual({ host: '10.1.0.1', port: 80 });
+  });
+
+  test.each([
+    ['passing', { Passing: 10, Warning: 1 }, 10],
+    ['warning', { Passing: 10, Warning: 1 }, 1],
+    ['warning', { Passing: 10, Warning: 0 }, 0],
+    ['passing', undefined, 1],
+  ])('that is %s with %j weighs %d', (status, Weights, weight) => {
+    expect(only(item({ Weights }, [check(status)])).weight).toBe(weight);
+  });
+
+  test('tells zone and version by the usual keys and keeps all its metadata', () => {
+    const found = only(item({ Tags: ['blue'], Meta: { zone: 'eu-1', version: '2', team: 'x' } }));
+    expect(found).toMatchObject({ zone: 'eu-1', version: '2', tags: ['blue'] });
+    expect({ ...found.metadata }).toEqual({ zone: 'eu-1', version: '2', team: 'x' });
+  });
+
+  test('with nulls where Consul writes nulls is valid', () => {
+    expect(only(item({ Tags: null, Meta: null }))).toMatchObject({ tags: [], metadata: {} });
+  });
+});
+
+describe('poison', () => {
+  test.each([
+    ['nothing', null],
+    ['a number', 7],
+    ['an empty object', {}],
+    ['no node', { Service: { ID: 'x', Port: 1 } }],
+    ['no id', item({ ID: '' })],
+    ['port 0', item({ Port: 0 })],
+    ['a port as text', item({ Port: '80' })],
+    ['an address that is a URL', item({ Address: 'http://10.0.0.1' })],
+    ['an address that climbs', item({ Address: '../../etc' })],
+    ['a weight below zero', item({ Weights: { Passing: -1 } })],
+    ['tags that are no list', item({ Tags: 'blue' })],
+    ['a name of ours that is none', item({ Meta: { 'pilotfish-id': '../x' } })],
+    ['an id without end', item({ ID: 'x'.repeat(10_000) })],
+  ])('%s is rejected alone', (_, poison) => {
+    const good = item({ ID: 'good' });
+    const list = decodeHealth('web', [good, poison]);
+    expect(list.instances.map(({ id }) => id)).toEqual(['n1~good']);
+    expect(list.rejected).toHaveLength(1);
+    expect(list.rejected[0]?.entry.length).toBeLessThanOrEqual(512);
+  });
+
+  test.each([[{}], ['[]'], [null], [42]])('%j is no list and throws', (json) => {
+    expect(() => decodeHealth('web', json)).toThrow(/expected a list/);
+  });
+});
+
+describe('an entry of our own', () => {
+  function written(one: Instance): object {
+    const { id, name, address, port, tags, meta, weights, status } = encodeEntry(one, 'owner-1');
+    const fields = {
+      ID: id,
+      Service: name,
+      Address: address,
+      Port: port,
+      Tags: tags,
+      Meta: meta,
+      Weights: weights,
+    };
+    return item(fields, [check(status)]);
+  }
+
+  test.each([
+    ['the least it may be', {}],
+    [
+      'every field',
+      { zone: 'z', version: '1.2', tags: ['a', 'b'], metadata: { team: 'x' }, status: 'warning' },
+    ],
+    ['weight 0', { weight: 0 }],
+    ['a weight between whole numbers', { weight: 2.5, status: 'warning' }],
+    ['the greatest weight', { weight: 65_535 }],
+    ['IPv6', { host: '2001:db8::1' }],
+  ])('comes back as it was: %s', (_, fields) => {
+    const one = instance(fields);
+    expect(only(written(one))).toEqual(one);
+  });
+
+  test.each([
+    [0, 1],
+    [0.2, 1],
+    [1, 1],
+    [2.5, 3],
+    [65_535, 65_535],
+  ])('weight %d is %d for clients of Consul that know no other', (weight, expected) => {
+    expect(encodeEntry(instance({ weight }), 'o').weights).toEqual({ Passing: expected, Warning: expected });
+  });
+
+  test('that moved to another agent counts where it was written last', () => {
+    const at = (host: string, ModifyIndex: number) =>
+      item({ Address: host, ModifyIndex, Meta: { 'pilotfish-id': 'a' } });
+    const { instances } = decodeHealth('web', [at('10.0.0.9', 20), at('10.0.0.8', 10)]);
+    expect(instances.at(-1)?.endpoint.host).toBe('10.0.0.9');
+  });
+
+  test('has an id in Consul that another service with the same instance id does not have', () => {
+    const other = instance({ service: 'api' });
+    expect(encodeEntry(instance(), 'o').id).not.toBe(encodeEntry(other, 'o').id);
+  });
+
+  test('hides our own keys from its metadata', () => {
+    expect(metadataOf(encodeEntry(instance({ metadata: { team: 'x' } }), 'o').meta)).toEqual({ team: 'x' });
+  });
+
+  test('that Consul cannot hold is refused with everything that is wrong', () => {
+    const metadata = { 'a.b': '1', 'pilotfish-id': '2', 'consul-x': '3', long: 'é'.repeat(257) };
+    const one = instance({ metadata, zone: 'z'.repeat(513) });
+    expect(() => encodeEntry(one, 'o')).toThrow(
+      /"a\.b"[\s\S]*"pilotfish-id"[\s\S]*"consul-x"[\s\S]*at metadata\.long[\s\S]*at zone/,
+    );
+  });
+
+  test('with more keys than Consul takes is refused', () => {
+    const metadata = Object.fromEntries(Array.from({ length: 64 }, (_, at) => [`k${at}`, 'v']));
+    expect(() => encodeEntry(instance({ metadata }), 'o')).toThrow(/at most 61 keys/);
+  });
+});
+
+describe('the index', () => {
+  test.each([
+    ['7', 7],
+    ['0', undefined],
+    ['-1', undefined],
+    ['7.5', undefined],
+    ['abc', undefined],
+    ['', undefined],
+    [undefined, undefined],
+    ['99999999999999999999', undefined],
+  ])('%j is read as %j', (header, expected) => {
+    expect(indexOf(header)).toBe(expected);
+  });
+
+  test.each([
+    ['goes on', 5, 9, 9],
+    ['stays', 5, 5, 5],
+    ['went back', 9, 5, 0],
+    ['cannot be used', 9, undefined, 0],
+  ])('that %s: asked with %d, answered %j, next %d', (_, asked, answered, expected) => {
+    expect(nextIndex(asked, answered)).toBe(expected);
+  });
+});
+
+describe('the pacer', () => {
+  /** When each of `count` queries goes out that are answered at once. */
+  function times(count: number, news: boolean): number[] {
+    const pacer = new Pacer();
+    const sent: number[] = [];
+    for (let now = 0; sent.length < count; pacer.answered(news)) {
+      now += pacer.take(now);
+      sent.push(now);
+    }
+    return sent;
+  }
+
+  test('lets two go at once and then one a second while there is news', () => {
+    expect(times(5, true)).toEqual([0, 0, 1000, 2000, 3000]);
+  });
+
+  test('slows down to one in two seconds while there is none', () => {
+    const sent = times(20, false);
+    expect((sent[19] as number) - (sent[18] as number)).toBe(2000);
+  });
+
+  test('is generous again after a pause', () => {
+    const pacer = new Pacer();
+    for (let turn = 0; turn < 5; turn++) pacer.take(0);
+    expect([pacer.take(60_000), pacer.take(60_000)]).toEqual([0, 0]);
+  });
+});

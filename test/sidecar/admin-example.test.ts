@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../../runtime/clock.js';
+import { seededRandom } from '../../runtime/random.js';
+import { type Admin, startAdmin } from '../../sidecar/admin.js';
+import { standardRoutes } from '../../sidecar/admin-routes.js';
+import { type ServiceHealth, startServiceHealth } from '../../sidecar/service-health.js';
+import { ttlConfig, until } from './support.js';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/service-with-heartbeat.mjs', import.meta.url));
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+/** An admin server in front of one service that has a TTL probe. */
+async function sidecarFor(health: ServiceHealth): Promise<Admin> {
+  const admin = await startAdmin({
+    host: '127.0.0.1',
+    port: 0,
+    routes: standardRoutes({
+      clock: systemClock,
+      metrics: async () => ({ type: 'text/plain', text: '' }),
+      unreadyReasons: () => [],
+      status: () => health.status(),
+      beat: (service, status, note) => service === health.service && health.beat(status, note),
+    }),
+  });
+  ends.push(() => admin.close());
+  return admin;
+}
+
+/** Starts the example and resolves with where it listens. */
+async function startExample(sidecar: string): Promise<{ child: ChildProcess; url: string }> {
+  const env = { ...process.env, PORT: '0', SIDECAR: sidecar, SERVICE: 'hello', BEAT_MS: '50' };
+  const child = spawn(process.execPath, [EXAMPLE], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  ends.push(() => child.kill('SIGKILL'));
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  return { child, url: `http://127.0.0.1:${/\d+$/.exec(line)?.[0]}` };
+}
+
+test('the service with heartbeats is healthy, unwell when it says so, well again, and gone when silent', async () => {
+  const probe = ttlConfig({ ttlMs: 1000, intervalMs: 100, rise: 2, fall: 2 });
+  const context = { clock: systemClock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
+  const health = await startServiceHealth({ name: 'hello', probes: [probe] }, context);
+  ends.push(() => health.close());
+  const admin = await sidecarFor(health);
+  const { child, url } = await startExample(admin.url);
+
+  await until(() => health.state === 'passing', 'the service to pass');
+  expect(await (await fetch(url)).text()).toBe('hello\n');
+
+  await fetch(`${url}/break`);
+  await until(() => health.state === 'failing', 'the service to fail');
+  expect(health.status().cause).toBe(
+    'probe ttl is failing: the service says fail: somebody asked for /break',
+  );
+
+  await fetch(`${url}/repair`);
+  await until(() => health.state === 'passing', 'the service to pass again');
+
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+  await until(() => health.state === 'failing', 'the silence to be noticed');
+  expect(health.status().cause).toBe('probe ttl is failing: no heartbeat for 1s or more');
+});

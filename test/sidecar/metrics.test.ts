@@ -1,0 +1,212 @@
+import { register as globalRegister, Registry } from 'prom-client';
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../runtime/random.js';
+import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { SIDECAR_METRICS, SidecarMetrics } from '../../sidecar/metrics.js';
+import { Prober } from '../../sidecar/prober.js';
+import { type CheckResult, type Probe, resultOf } from '../../sidecar/probes/probe.js';
+import { TtlProbe } from '../../sidecar/probes/ttl.js';
+import { failing, passing } from '../../sidecar/probes/verdict.js';
+import { ServiceHealth } from '../../sidecar/service-health.js';
+import { schedule, ttlConfig } from './support.js';
+
+const NO_LAG = { maxSince: () => 0, stalledSince: () => 0 };
+
+function metricsWith(register?: Registry): SidecarMetrics {
+  return new SidecarMetrics({ clock: new VirtualClock(), lag: NO_LAG, ...(register && { register }) });
+}
+
+/** The lines of our own metrics that have a value other than 0. */
+async function lines(metrics: SidecarMetrics, name: string): Promise<string[]> {
+  const { text } = await metrics.text();
+  return text.split('\n').filter((line) => line.startsWith(name) && !line.endsWith(' 0'));
+}
+
+function run(clock: VirtualClock, probe: Probe): ServiceHealth {
+  const context = { clock, random: seededRandom(1), lag: NO_LAG };
+  return new ServiceHealth('orders', [new Prober(probe, schedule({ intervalMs: 1000 }), context)]);
+}
+
+function probeOf(check: () => Promise<CheckResult>): Probe {
+  return { name: 'tcp', type: 'tcp', pace: 'interval', deadlineMs: 1000, check };
+}
+
+test('every metric in the list exists with its type, help and labels, and there is no other of ours', async () => {
+  const { register } = metricsWith();
+  const found = register.getMetricsAsArray().filter(({ name }) => name.startsWith('pilotfish_'));
+  expect(found.map(({ name }) => name).sort()).toEqual(
+    Object.values(SIDECAR_METRICS)
+      .map(({ name }) => name)
+      .sort(),
+  );
+  const text = await register.metrics();
+  for (const { name, type, help } of Object.values(SIDECAR_METRICS)) {
+    expect(text).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
+  }
+});
+
+test('nothing reaches the global registry, and a given one is used', async () => {
+  const given = new Registry();
+  expect(metricsWith(given).register).toBe(given);
+  expect(metricsWith().register).not.toBe(given);
+  expect(globalRegister.getMetricsAsArray()).toEqual([]);
+});
+
+test('the process is measured too, unless the given registry does so already', async () => {
+  const given = new Registry();
+  metricsWith(given);
+  expect(given.getSingleMetric('process_cpu_seconds_total')).toBeDefined();
+  const shared = new Registry();
+  shared.registerMetric(given.getSingleMetric('process_cpu_seconds_total') as never);
+  expect(() => metricsWith(shared)).not.toThrow();
+  expect(shared.getSingleMetric('process_resident_memory_bytes')).toBeUndefined();
+});
+
+describe('a service that is observed', () => {
+  test('counts checks and durations, shows its health one-hot, and counts transitions', async () => {
+    const clock = new VirtualClock();
+    const results = [
+      resultOf(passing('fine'), 3),
+      resultOf(passing('fine'), 30),
+      resultOf(failing('down'), 300),
+    ];
+    const health = run(
+      clock,
+      probeOf(async () => results.shift() as CheckResult),
+    );
+    const metrics = metricsWith();
+    metrics.observeServiceHealth(health);
+    expect(await lines(metrics, 'pilotfish_service_health')).toEqual([
+      'pilotfish_service_health{service="orders",state="starting"} 1',
+    ]);
+    await clock.advance(2000);
+    expect(await lines(metrics, 'pilotfish_checks_total')).toEqual([
+      'pilotfish_checks_total{service="orders",probe="tcp",result="passing"} 2',
+      'pilotfish_checks_total{service="orders",probe="tcp",result="failing"} 1',
+    ]);
+    expect(await lines(metrics, 'pilotfish_check_duration_seconds_sum')).toEqual([
+      'pilotfish_check_duration_seconds_sum{service="orders",probe="tcp"} 0.875',
+    ]);
+    expect(await lines(metrics, 'pilotfish_service_health')).toEqual([
+      'pilotfish_service_health{service="orders",state="failing"} 1',
+    ]);
+    expect(await lines(metrics, 'pilotfish_transitions_total')).toEqual([
+      'pilotfish_transitions_total{service="orders",to="passing"} 1',
+      'pilotfish_transitions_total{service="orders",to="failing"} 1',
+    ]);
+    await health.close();
+  });
+
+  test('counts the checks that fell out', async () => {
+    const clock = new VirtualClock();
+    const slow = (): Promise<CheckResult> =>
+      new Promise((resolve) => clock.after(2500, () => resolve(resultOf(passing('slow'), 2500))));
+    const health = run(clock, probeOf(slow));
+    const metrics = metricsWith();
+    metrics.observeServiceHealth(health);
+    await clock.advance(2500);
+    expect(await lines(metrics, 'pilotfish_check_overruns_total')).toEqual([
+      'pilotfish_check_overruns_total{service="orders",probe="tcp"} 2',
+    ]);
+    const closing = health.close();
+    await clock.advance(2500);
+    await closing;
+  });
+
+  test('has heartbeats counted but not timed', async () => {
+    const clock = new VirtualClock();
+    const health = run(clock, new TtlProbe(ttlConfig(), clock));
+    const metrics = metricsWith();
+    metrics.observeServiceHealth(health);
+    health.beat('warn');
+    await clock.advance(0);
+    expect(await lines(metrics, 'pilotfish_checks_total')).toEqual([
+      'pilotfish_checks_total{service="orders",probe="ttl",result="warning"} 1',
+    ]);
+    expect(await lines(metrics, 'pilotfish_check_duration_seconds')).toEqual([]);
+    await health.close();
+  });
+
+  test('leaves no state behind when the observation ends', async () => {
+    const clock = new VirtualClock();
+    const health = run(
+      clock,
+      probeOf(async () => resultOf(passing('fine'), 1)),
+    );
+    const metrics = metricsWith();
+    const end = metrics.observeServiceHealth(health);
+    await clock.advance(0);
+    end();
+    await clock.advance(5000);
+    expect((await metrics.text()).text).not.toContain('pilotfish_service_health{');
+    expect(await lines(metrics, 'pilotfish_checks_total')).toEqual([
+      'pilotfish_checks_total{service="orders",probe="tcp",result="passing"} 1',
+    ]);
+    await health.close();
+  });
+});
+
+describe('a registry', () => {
+  test('shows its state one-hot and counts only connections after the first', async () => {
+    const metrics = metricsWith();
+    const url = 'zookeeper://127.0.0.1:2181';
+    for (const state of [
+      'connecting',
+      'connected',
+      'suspended',
+      'connected',
+      'expired',
+      'connected',
+    ] as const) {
+      metrics.registryState(url, state);
+    }
+    expect(await lines(metrics, 'pilotfish_registry_state')).toEqual([
+      `pilotfish_registry_state{registry="${url}",state="connected"} 1`,
+    ]);
+    expect(await lines(metrics, 'pilotfish_registry_reconnects_total')).toEqual([
+      `pilotfish_registry_reconnects_total{registry="${url}"} 2`,
+    ]);
+  });
+
+  test('counts operations by result', async () => {
+    const metrics = metricsWith();
+    metrics.registryOperation('local:', 'register', 'ok');
+    metrics.registryOperation('local:', 'register', 'error');
+    metrics.registryOperation('local:', 'register', 'error');
+    expect(await lines(metrics, 'pilotfish_registry_operations_total')).toEqual([
+      'pilotfish_registry_operations_total{registry="local:",operation="register",result="ok"} 1',
+      'pilotfish_registry_operations_total{registry="local:",operation="register",result="error"} 2',
+    ]);
+  });
+
+  test('says what is registered, and forgets what is no longer configured', async () => {
+    const metrics = metricsWith();
+    metrics.registered('orders', 'local:', true);
+    expect(await lines(metrics, 'pilotfish_registered')).toEqual([
+      'pilotfish_registered{service="orders",registry="local:"} 1',
+    ]);
+    metrics.registered('orders', 'local:', false);
+    expect((await metrics.text()).text).toContain(
+      'pilotfish_registered{service="orders",registry="local:"} 0',
+    );
+    metrics.forgetRegistered('orders', 'local:');
+    expect((await metrics.text()).text).not.toContain('pilotfish_registered{');
+  });
+});
+
+test('the lag gauge is the longest recent stall in seconds', async () => {
+  const asked: number[] = [];
+  const clock = new VirtualClock();
+  await clock.advance(60_000);
+  const lag = {
+    maxSince: (time: number) => {
+      asked.push(time);
+      return 250;
+    },
+  };
+  const metrics = new SidecarMetrics({ clock, lag });
+  expect(await lines(metrics, 'pilotfish_event_loop_lag_seconds')).toEqual([
+    'pilotfish_event_loop_lag_seconds 0.25',
+  ]);
+  expect(asked).toEqual([45_000]);
+});

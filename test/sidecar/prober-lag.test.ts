@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import type { Clock } from '../../runtime/clock.js';
+import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { LAG_TICK_MS, LoopLag } from '../../sidecar/loop-lag.js';
+
+/** A virtual clock on which time can pass without any callback running: what a blocked loop looks like. */
+class StallingClock implements Clock {
+  readonly timers = new VirtualClock();
+  #stalledMs = 0;
+
+  now(): number {
+    return this.timers.now() + this.#stalledMs;
+  }
+
+  wallNow(): number {
+    return this.timers.wallNow() + this.#stalledMs;
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    return this.timers.after(ms, callback);
+  }
+
+  stall(ms: number): void {
+    this.#stalledMs += ms;
+  }
+}
+
+test('a quiet loop has no lag', async () => {
+  const clock = new StallingClock();
+  const lag = new LoopLag(clock);
+  await clock.timers.advance(10_000);
+  expect(lag.stalledSince(0)).toBe(0);
+  expect(lag.maxSince(0)).toBe(0);
+  lag.close();
+});
+
+test('a stall counts once the tick is late, and before the tick has run', async () => {
+  const clock = new StallingClock();
+  const lag = new LoopLag(clock);
+  clock.stall(LAG_TICK_MS + 300);
+  expect(lag.stalledSince(0)).toBe(300);
+  await clock.timers.advance(LAG_TICK_MS);
+  expect(lag.stalledSince(0)).toBe(LAG_TICK_MS + 300);
+  lag.close();
+});
+
+test('many short stalls add up, and the longest one is known', async () => {
+  const clock = new StallingClock();
+  const lag = new LoopLag(clock);
+  for (const ms of [80, 95, 60]) {
+    clock.stall(ms);
+    await clock.timers.advance(LAG_TICK_MS);
+  }
+  expect(lag.stalledSince(0)).toBe(80 + 95 + 60);
+  expect(lag.maxSince(0)).toBe(95);
+  lag.close();
+});
+
+test('what was before the moment asked for does not count', async () => {
+  const clock = new StallingClock();
+  const lag = new LoopLag(clock);
+  clock.stall(500);
+  await clock.timers.advance(LAG_TICK_MS);
+  const between = clock.now();
+  expect(lag.stalledSince(between)).toBe(0);
+  expect(lag.stalledSince(between - 100)).toBe(100);
+  clock.stall(200);
+  await clock.timers.advance(LAG_TICK_MS);
+  expect(lag.stalledSince(between)).toBe(200);
+  lag.close();
+});
+
+test('timers that are a little late are no stall', async () => {
+  const clock = new StallingClock();
+  const lag = new LoopLag(clock);
+  for (let i = 0; i < 50; i++) {
+    clock.stall(2);
+    await clock.timers.advance(LAG_TICK_MS);
+  }
+  expect(lag.stalledSince(0)).toBe(0);
+  lag.close();
+});
+
+test('closing leaves no timer behind', () => {
+  const clock = new StallingClock();
+  const lag = new LoopLag(clock);
+  expect(clock.timers.pending).toBe(1);
+  lag.close();
+  expect(clock.timers.pending).toBe(0);
+});

@@ -1,0 +1,100 @@
+/** What the sidecar's tests share: probe configurations with defaults, small servers, and waiting for a condition. */
+
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import type {
+  HttpProbeConfig,
+  ProbeSchedule,
+  TcpProbeConfig,
+  TtlProbeConfig,
+} from '../../sidecar/config/config.js';
+
+const SCHEDULE: ProbeSchedule = {
+  name: 'probe',
+  intervalMs: 1000,
+  jitter: 0,
+  timeoutMs: 1000,
+  rise: 1,
+  fall: 1,
+  startGraceMs: 0,
+};
+
+export function schedule(overrides: Partial<ProbeSchedule> = {}): ProbeSchedule {
+  return { ...SCHEDULE, ...overrides };
+}
+
+export function tcpConfig(port: number, overrides: Partial<TcpProbeConfig> = {}): TcpProbeConfig {
+  return { ...SCHEDULE, type: 'tcp', name: 'tcp', host: '127.0.0.1', port, resolve: false, ...overrides };
+}
+
+export function httpConfig(port: number, overrides: Partial<HttpProbeConfig> = {}): HttpProbeConfig {
+  return {
+    ...SCHEDULE,
+    type: 'http',
+    name: 'http',
+    host: '127.0.0.1',
+    port,
+    resolve: false,
+    path: '/health',
+    method: 'GET',
+    headers: {},
+    expectStatus: [{ from: 200, to: 299 }],
+    expectBody: undefined,
+    tls: undefined,
+    ...overrides,
+  };
+}
+
+export function ttlConfig(overrides: Partial<TtlProbeConfig> = {}): TtlProbeConfig {
+  return { ...SCHEDULE, type: 'ttl', name: 'ttl', ttlMs: 10_000, ...overrides };
+}
+
+export interface TestServer {
+  readonly port: number;
+  /** Connections open now. */
+  readonly open: () => number;
+  readonly close: () => Promise<void>;
+}
+
+/** Listens on a free port and keeps track of every connection, so that closing leaves none. */
+export async function serve(onConnection: (socket: Socket) => void, host = '127.0.0.1'): Promise<TestServer> {
+  return track(createServer(onConnection), host);
+}
+
+/** The same for a server of any kind. */
+export async function track(server: Server, host = '127.0.0.1'): Promise<TestServer> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    open: () => sockets.size,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** A port that nobody listens on: one that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = await serve(() => {});
+  await server.close();
+  return server.port;
+}
+
+/** Resolves when `condition` holds; rejects when it does not within 5 s. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited 5 s in vain for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
