@@ -15,6 +15,7 @@ import type { PickContender, PickRound } from './pick-contender.js';
 
 const SIZES = [3, 10, 100, 1000, 10_000];
 const ROUNDS = 7;
+const QUICK_ROUNDS = 3;
 
 /** Each contender with the bare loop that it is compared with. */
 const FLOOR_OF: Readonly<Record<PickContender, PickContender>> = {
@@ -35,9 +36,10 @@ interface Row {
   readonly bytes: number;
 }
 
-export async function benchPick(): Promise<void> {
+/** @param options With `quick` fewer rounds, so wider spreads. */
+export async function benchPick({ quick = false }: { readonly quick?: boolean } = {}): Promise<void> {
   const rows: Row[] = [];
-  for (const size of SIZES) rows.push(...(await measure(size)));
+  for (const size of SIZES) rows.push(...(await measure(size, quick ? QUICK_ROUNDS : ROUNDS)));
   report<Row>(
     'pick(), one service handle: ns, times the bare loop of the same round, bytes; median (min-max)',
     [
@@ -51,13 +53,13 @@ export async function benchPick(): Promise<void> {
   );
 }
 
-async function measure(endpoints: number): Promise<Row[]> {
+async function measure(endpoints: number, rounds: number): Promise<Row[]> {
   const program = new URL('./pick-contender.js', import.meta.url);
   const contenders = NAMES.map(
     (name) => new ChildContender<PickRound>(name, program, [name, `${endpoints}`]),
   );
   try {
-    const results = await interleave(contenders, ROUNDS);
+    const results = await interleave(contenders, rounds);
     const times = (name: PickContender): number[] =>
       (results.get(name) as readonly PickRound[]).map(({ nanoseconds }) => nanoseconds);
     return NAMES.map((contender) => ({

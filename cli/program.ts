@@ -48,8 +48,9 @@ export async function runProgram(
   }
 }
 
-/** Bad input keeps a line for each problem; anything else is one line. */
+/** A line for each problem of bad input and for each of several errors; anything else is one line. */
 function linesOf(error: unknown): readonly string[] {
+  if (error instanceof AggregateError) return error.errors.flatMap(linesOf);
   return isPilotfishError(error, 'BAD_INPUT') ? error.message.split('\n') : [messageOf(error)];
 }
 

@@ -3,9 +3,9 @@
 //   pilotfish sidecar --service hello --port 8080 --probe ttl:10s --admin 127.0.0.1:9190
 //   PORT=8080 SIDECAR=http://127.0.0.1:9190 node examples/service-with-heartbeat.mjs
 //
-// A heartbeat goes out every 3 s; silence for longer than the TTL takes the service off the list. To see it unwell:
-// curl http://127.0.0.1:8080/break, and /repair to make it well again. Environment: PORT (default 8080), SIDECAR
-// (default http://127.0.0.1:9190), SERVICE (default hello), BEAT_MS (default 3000).
+// A heartbeat goes out every 3 s; silence for longer than the TTL takes the service off the list. To see it
+// unwell: curl http://127.0.0.1:8080/break, and /repair to make it well again. Environment, with defaults:
+// PORT (8080), SIDECAR (http://127.0.0.1:9190), SERVICE (hello), BEAT_MS (3000).
 import { createServer } from 'node:http';
 
 const { PORT = '8080', SIDECAR = 'http://127.0.0.1:9190', SERVICE = 'hello', BEAT_MS = '3000' } = process.env;

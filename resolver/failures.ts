@@ -20,9 +20,10 @@ export function unusableError(cache: ServiceCache, context = ''): PilotfishError
 
 function describeList({ service, snapshot, state, refused }: ServiceCache): string {
   const known = snapshot?.instances.length ?? 0;
+  const noun = known === 1 ? 'endpoint' : 'endpoints';
   const kept = refused.length === 0 ? '' : `, ${refused.length} refused by the address policy`;
   const age = state === 'stale' ? ', as last known: the registry cannot be watched' : '';
-  return `${service} has ${known} usable endpoints${kept}${age}`;
+  return `${service} has ${known} usable ${noun}${kept}${age}`;
 }
 
 function describeSources(sources: readonly SourceStatus[]): string {

@@ -27,9 +27,13 @@ export interface SourceStatus {
   readonly error: unknown;
 }
 
+type SnapshotUpdate = Extract<WatchUpdate, { readonly type: 'snapshot' }>;
+
 interface Part {
   readonly registry: RegistryReader;
   readonly watch: SupervisedWatch;
+  /** The registry's list as it is, and without what the address policy refuses. */
+  listed: Snapshot | undefined;
   usable: Snapshot | undefined;
   refused: readonly Rejection[];
 }
@@ -86,21 +90,26 @@ export class MergedWatch {
     const { registry } = source;
     const screen = source.screen();
     const watch = supervise(registry, this.#service, options);
-    const part: Part = { registry, watch, usable: undefined, refused: [] };
+    const part: Part = { registry, watch, listed: undefined, usable: undefined, refused: [] };
     watch.onUpdate((update) => {
       if (update.type === 'broken') return this.#updates.emit(update);
+      const before = part.listed;
       const { usable, refused } = screen.screen(update.snapshot);
+      part.listed = update.snapshot;
       part.usable = usable;
       part.refused = refused;
-      this.#accept();
+      this.#accept(before, update);
     });
     return part;
   }
 
-  #accept(): void {
+  /** @param before What the registry of this update listed until now. */
+  #accept(before: Snapshot | undefined, update: SnapshotUpdate): void {
     const lists = this.#parts.map(({ usable }) => usable).filter((list) => list !== undefined);
     const snapshot = union(this.#service, lists);
-    const change = diff(this.#snapshot, snapshot);
+    // One registry with nothing refused, now as before: the difference is known already.
+    const isPlain = snapshot === update.snapshot && this.#snapshot === before;
+    const change = isPlain ? update.change : diff(this.#snapshot, snapshot);
     this.#snapshot = snapshot;
     this.#updates.emit({ type: 'snapshot', snapshot, change });
   }

@@ -1,4 +1,4 @@
-/** What every sidecar's admin server answers. Everything it says comes from functions, so it knows no other part. */
+/** What every sidecar's admin server answers. All it says comes from functions; it knows no other part. */
 
 import type { Clock } from '../runtime/clock.js';
 import { printable } from '../runtime/printable.js';
@@ -32,12 +32,7 @@ const BEATS = { perSecond: 10, burst: 20 };
 export function standardRoutes(sources: AdminSources): readonly AdminRoute[] {
   const limit = new RateLimit(BEATS, sources.clock);
   return [
-    {
-      method: 'GET',
-      path: '/metrics',
-      handle: async () => ({ status: 200, body: await sources.metrics() }),
-    },
-    { method: 'GET', path: '/healthz', handle: () => json(200, { status: 'ok' }) },
+    ...readOnlyRoutes(sources.metrics),
     { method: 'GET', path: '/readyz', handle: () => readiness(sources.unreadyReasons()) },
     { method: 'GET', path: '/v1/status', handle: () => json(200, sources.status()) },
     {
@@ -45,6 +40,14 @@ export function standardRoutes(sources: AdminSources): readonly AdminRoute[] {
       path: '/v1/heartbeat/{service}',
       handle: (request) => heartbeat(request, sources.beat, limit),
     },
+  ];
+}
+
+/** The part that anybody may read: `GET /metrics` and `GET /healthz`. */
+export function readOnlyRoutes(metrics: AdminSources['metrics']): readonly AdminRoute[] {
+  return [
+    { method: 'GET', path: '/metrics', handle: async () => ({ status: 200, body: await metrics() }) },
+    { method: 'GET', path: '/healthz', handle: () => json(200, { status: 'ok' }) },
   ];
 }
 

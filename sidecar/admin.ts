@@ -1,7 +1,7 @@
 /**
- * The sidecar's own HTTP server, for the service beside it, for Prometheus and for people on this host. It is reachable
- * by any local process and by any web page in a local browser, hence the limits, the guard (`admin-guard.ts`), no HTML
- * and no CORS header. What it answers is a list of routes that others extend.
+ * The sidecar's own HTTP server, for the service beside it, for Prometheus and for people on this host. It is
+ * reachable by any local process and by any web page in a local browser, hence the limits, the guard
+ * (`admin-guard.ts`), no HTML and no CORS header. What it answers is a list of routes that others extend.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ import { messageOf } from '../runtime/errors.js';
 import { formatHostPort, type HostPort } from '../runtime/host-port.js';
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { printable } from '../runtime/printable.js';
-import { allowedNames, refusal } from './admin-guard.js';
+import { type AllowedNames, allowedNames, refusal } from './admin-guard.js';
 
 export interface AdminRequest {
   /** What the path holds in the place of `{name}`, decoded. */
@@ -39,14 +39,17 @@ export interface AdminOptions extends HostPort {
   readonly routes: readonly AdminRoute[];
   readonly logger?: Logger;
   readonly clock?: Clock;
-  /** Names and addresses by which it may be asked, besides the loopback ones and its own. Without ports. Default none. */
-  readonly allowedHosts?: readonly string[];
+  /**
+   * Names and addresses by which it may be asked, besides the loopback ones and its own. Without ports.
+   * Default none. `any` is for a server on the network whose answers anybody may read.
+   */
+  readonly allowedHosts?: readonly string[] | 'any';
 }
 
 export interface Admin {
   /** With the port that was really taken. */
   readonly url: string;
-  /** Accepts nothing new, ends idle connections at once and running requests after `CLOSE_GRACE_MS`. Idempotent. */
+  /** Accepts nothing new, ends idle connections at once and running requests within 500 ms. Idempotent. */
   readonly close: () => Promise<void>;
 }
 
@@ -66,7 +69,7 @@ const LIMITS = {
 /** Listens. Rejects with the system's error when the address cannot be had. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { host, port, routes, logger = silentLogger, clock = systemClock, allowedHosts = [] } = options;
-  const names = allowedNames([host, ...allowedHosts]);
+  const names = allowedHosts === 'any' ? allowedHosts : allowedNames([host, ...allowedHosts]);
   const server = createServer(LIMITS, (request, response) => {
     answer(routes, names, request)
       .catch((error: unknown) => failure(error, request, logger))
@@ -96,7 +99,7 @@ type Reply = AdminReply & { readonly headers?: Readonly<Record<string, string>> 
 
 async function answer(
   routes: readonly AdminRoute[],
-  names: ReadonlySet<string>,
+  names: AllowedNames,
   request: IncomingMessage,
 ): Promise<Reply> {
   const refused = refusal(request.headers, names);

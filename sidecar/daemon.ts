@@ -11,6 +11,7 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
 import { PilotfishError } from '../runtime/errors.js';
 import { BadInputError, type Problem } from '../runtime/expected.js';
+import type { HostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
 import { chooseAddress, isSharedRegistry } from './address.js';
@@ -21,6 +22,7 @@ import type { ServiceConfig, SidecarConfig } from './config/config.js';
 import { createLogger } from './log.js';
 import { LoopLag } from './loop-lag.js';
 import { SidecarMetrics } from './metrics.js';
+import { startMetricsServer } from './metrics-server.js';
 import { Service } from './service.js';
 import { startServiceHealth } from './service-health.js';
 
@@ -37,6 +39,8 @@ export interface SidecarOptions {
 export interface Sidecar {
   /** Such as `http://127.0.0.1:9190`, with the port that was really taken. */
   readonly adminUrl: string;
+  /** Where other hosts may read the metrics; undefined when the configuration does not ask for it. */
+  readonly metricsUrl: string | undefined;
   /**
    * Deregisters everything, has it confirmed, then ends the rest. Idempotent. Rejects TIMEOUT, after everything has
    * ended all the same, when a registry did not confirm within 10 s.
@@ -86,17 +90,31 @@ export async function startSidecar(config: SidecarConfig, options: SidecarOption
       }),
     });
     closers.defer(() => admin.close());
+    const metricsUrl =
+      config.metrics && (await serveMetrics(config.metrics, { clock, logger, metrics }, closers));
     const context = { clock, random, logger, lag, metrics, registries };
     for (const [i, service] of config.services.entries()) {
       services.push(await startService(service, instances[i] as Instance, context));
     }
     closers.defer(() => withdrawAll(services, context));
-    logger.info({ admin: admin.url, services: services.map(({ name }) => name) }, 'the sidecar runs');
-    return { adminUrl: admin.url, close: () => closers.close() };
+    const names = services.map(({ name }) => name);
+    logger.info({ admin: admin.url, metrics: metricsUrl, services: names }, 'the sidecar runs');
+    return { adminUrl: admin.url, metricsUrl, close: () => closers.close() };
   } catch (error) {
     await closers.close().catch(() => {});
     throw error;
   }
+}
+
+/** Returns the URL with the port that was really taken. */
+async function serveMetrics(
+  address: HostPort,
+  { clock, logger, metrics }: Pick<Context, 'clock' | 'logger' | 'metrics'>,
+  closers: CloseStack,
+): Promise<string> {
+  const server = await startMetricsServer({ ...address, clock, logger, metrics: () => metrics.text() });
+  closers.defer(() => server.close());
+  return server.url;
 }
 
 /** How each service will be listed. Everything that is wrong with any of them is reported at once. */

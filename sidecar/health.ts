@@ -1,6 +1,6 @@
 /**
- * Health from results: `rise` successes in a row make a probe healthy, counted from zero at the start, and `fall`
- * failures in a row make it unhealthy. Everything here is a pure function.
+ * Health from results: `rise` successes in a row make a probe healthy, counted from zero at the start, and
+ * `fall` failures in a row make it unhealthy. Everything here is a pure function.
  */
 import type { CheckStatus } from './probes/verdict.js';
 
@@ -14,7 +14,9 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 
 export interface Health {
   readonly state: HealthState;
-  /** Results of one kind in a row that speak against the state, or for leaving `starting`. One of them is 0. */
+  /**
+   * Results of one kind in a row that speak against the state, or for leaving `starting`. One of them is 0.
+   */
   readonly successes: number;
   readonly failures: number;
 }
@@ -33,8 +35,8 @@ export function isListed(state: HealthState): state is 'passing' | 'warning' {
 }
 
 /**
- * The health after one more result. `unknown` changes nothing. `inGrace` is true while failures of a service that is
- * still starting are expected: they end a row of successes and are not counted.
+ * The health after one more result. `unknown` changes nothing. `inGrace` is true while failures of a service
+ * that is still starting are expected: they end a row of successes and are not counted.
  */
 export function step(health: Health, status: CheckStatus, limits: HealthLimits, inGrace = false): Health {
   if (status === 'unknown') return health;
@@ -59,8 +61,8 @@ function afterFailure(health: Health, fall: number, inGrace: boolean): Health {
 }
 
 /**
- * The health of a service from that of its probes: all must pass, and one that warns makes it warn. A service without
- * any stays `starting`, since nothing ever said that it works.
+ * The health of a service from that of its probes: all must pass, and one that warns makes it warn. A service
+ * without any stays `starting`, since nothing ever said that it works.
  */
 export function combine(states: readonly HealthState[]): HealthState {
   if (states.includes('failing')) return 'failing';

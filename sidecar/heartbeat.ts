@@ -1,6 +1,6 @@
 /**
- * What a service sends to say how it is: `{"status": "pass" | "warn" | "fail", "note": "..."}` as `application/json`,
- * or no body at all, which means pass. The note is optional.
+ * What a service sends to say how it is: `{"status": "pass" | "warn" | "fail", "note": "..."}` as
+ * `application/json`, or no body at all, which means pass. The note is optional.
  */
 import { describe } from '../runtime/expected.js';
 import { type Result, rejected, valid } from '../runtime/result.js';

@@ -1,13 +1,16 @@
 /**
- * The sidecar's log: one JSON object a line on standard output. Whoever logs text from outside passes it through
- * `printable` first; request headers of probes may hold secrets and are blanked here, wherever they turn up.
+ * The sidecar's log: one JSON object a line on standard output. Whoever logs text from outside passes it
+ * through `printable` first; request headers of probes may hold secrets and are blanked here, wherever they
+ * turn up.
  */
 import { type DestinationStream, destination, type LevelWithSilent, pino } from 'pino';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { LogLevel } from './config/config.js';
 
-/** Where headers stand in a probe, a service and a whole configuration, logged as they are or under a name. */
+/**
+ * Where headers stand in a probe, a service and a whole configuration, logged as they are or under a name.
+ */
 const SECRET_PATHS = [
   'headers',
   '*.headers',
@@ -20,7 +23,9 @@ const SECRET_PATHS = [
 export interface LogOptions {
   /** Default `info`. */
   readonly level?: LogLevel;
-  /** Default standard output, written synchronously: the last lines before an exit are the ones that count. */
+  /**
+   * Default standard output, written synchronously: the last lines before an exit are the ones that count.
+   */
   readonly stream?: DestinationStream;
   readonly clock?: Clock;
 }

@@ -1,15 +1,19 @@
 /**
- * How long this process's event loop stood still: a probe must not fail a service for a stall of our own (garbage
- * collection, a starved CPU, a stopped process). One slow tick serves all probes; what the tick is late by is the lag.
+ * How long this process's event loop stood still: a probe must not fail a service for a stall of our own
+ * (garbage collection, a starved CPU, a stopped process). One slow tick serves all probes; what the tick is
+ * late by is the lag.
  *
- * A stall is seen short by at most one tick, never long. A stall that has not let the tick run yet is counted too,
- * which matters because the timers of the checks are due at the same moment.
+ * A stall is seen short by at most one tick, never long. A stall that has not let the tick run yet is counted
+ * too, which matters because the timers of the checks are due at the same moment.
  */
 import type { Clock } from '../runtime/clock.js';
 
 /** What a prober asks. Times are the clock's `now()`. */
 export interface Lag {
-  /** The sum of all stalls since `time`, in milliseconds: many short ones starve a check as well as a long one. */
+  /**
+   * The sum of all stalls since `time`, in milliseconds: many short ones starve a check as well as a long
+   * one.
+   */
   stalledSince(time: number): number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * The sidecar's metrics. They attach from outside, through events and a few calls, so that nothing that is measured
- * knows of them. Labels come from the local configuration and fixed lists only, never from a registry or a service.
+ * The sidecar's metrics. They attach from outside, through events and a few calls, so that nothing that is
+ * measured knows of them. Labels come from the local configuration and fixed lists only, never from a
+ * registry or a service.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RegistryState } from '../registry/contract.js';
@@ -156,7 +157,10 @@ export class SidecarMetrics {
     };
   }
 
-  /** Follows a service's health and its probers. The returned function ends that and forgets the service's state. */
+  /**
+   * Follows a service's health and its probers. The returned function ends that and forgets the service's
+   * state.
+   */
   observeServiceHealth(health: ServiceHealth): () => void {
     const { service, probers } = health;
     const ends = probers.map((prober) => this.observeProber(service, prober));
@@ -188,7 +192,9 @@ export class SidecarMetrics {
     this.#operations.inc({ registry, operation, result });
   }
 
-  /** Says how the connection to a registry stands; to be called with the first state and after each change. */
+  /**
+   * Says how the connection to a registry stands; to be called with the first state and after each change.
+   */
   registryState(registry: string, state: RegistryState): void {
     for (const each of REGISTRY_STATES)
       this.#registryState.set({ registry, state: each }, Number(each === state));
@@ -215,8 +221,8 @@ function definition<const D extends MetricDescription>(
 }
 
 /**
- * Memory, CPU, handles and garbage collection of the process, unless the registry holds them already. The precision
- * keeps prom-client's own loop histogram from waking the process a hundred times a second.
+ * Memory, CPU, handles and garbage collection of the process, unless the registry holds them already. The
+ * precision keeps prom-client's own loop histogram from waking the process a hundred times a second.
  */
 function addProcessMetrics(register: Registry): void {
   if (register.getSingleMetric('process_cpu_seconds_total') !== undefined) return;

@@ -1,7 +1,7 @@
 /**
- * Runs one probe for as long as it is open: asks it on a fixed schedule, turns the results into health, and says what
- * came of each. Never two checks at once: a check that lasts too long makes the next ones fall out, it does not shift
- * them.
+ * Runs one probe for as long as it is open: asks it on a fixed schedule, turns the results into health, and
+ * says what came of each. Never two checks at once: a check that lasts too long makes the next ones fall out,
+ * it does not shift them.
  */
 import { linkedAbort } from '../runtime/abort.js';
 import { type Clock, sleep } from '../runtime/clock.js';

@@ -1,4 +1,6 @@
-/** A token bucket per key: so many at once, then so many a second. A key that was never charged costs nothing. */
+/**
+ * A token bucket per key: so many at once, then so many a second. A key that was never charged costs nothing.
+ */
 import type { Clock } from '../runtime/clock.js';
 
 export interface Rate {

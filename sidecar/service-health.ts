@@ -1,6 +1,6 @@
 /**
- * One service's health, made of its probes': all must pass. Each change comes with its cause in a sentence, so that a
- * log line or a status page never has to guess.
+ * One service's health, made of its probes': all must pass. Each change comes with its cause in a sentence,
+ * so that a log line or a status page never has to guess.
  */
 import { Emitter, type Event } from '../runtime/events.js';
 import type { ServiceConfig } from './config/config.js';
@@ -75,7 +75,10 @@ export class ServiceHealth {
     this.#changes.emit({ from, to, cause: this.#cause });
   }
 
-  /** Names a probe that is in the new state itself: the one that just reported, or else the one that holds it there. */
+  /**
+   * Names a probe that is in the new state itself: the one that just reported, or else the one that holds it
+   * there.
+   */
   #explain(to: HealthState, report: ProbeReport): string {
     if (report.health.state === to) return sentence(report.probe, to, report.result.reason);
     const holding = this.probers.find(({ health }) => health.state === to) as Prober;
@@ -91,7 +94,9 @@ function sentence(probe: string, state: HealthState, reason: string): string {
   return `probe ${probe} is ${state}: ${reason}`;
 }
 
-/** Makes the probes of a service and starts them. Rejects BAD_INPUT when one cannot be made; then none runs. */
+/**
+ * Makes the probes of a service and starts them. Rejects BAD_INPUT when one cannot be made; then none runs.
+ */
 export async function startServiceHealth(
   config: Pick<ServiceConfig, 'name' | 'probes'>,
   context: ProbeContext & ProberContext,

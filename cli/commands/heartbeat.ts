@@ -72,8 +72,14 @@ async function send(url: URL, heartbeat: object, signal: AbortSignal): Promise<v
     );
   });
   if (statusCode >= 200 && statusCode < 300) return body.dump();
-  const answer = printable((await body.text()).trim());
-  throw new PilotfishError('UNAVAILABLE', `the sidecar at ${url.origin} answered ${statusCode}: ${answer}`);
+  const reason = reasonIn(await body.text());
+  throw new PilotfishError('UNAVAILABLE', `the sidecar at ${url.origin} answered ${statusCode}: ${reason}`);
+}
+
+/** The sidecar says `{ "error": … }`; whatever else listens there says anything. */
+function reasonIn(body: string): string {
+  const [, quoted] = /^\{"error":(".*")\}$/.exec(body.trim()) ?? [];
+  return printable(quoted === undefined ? body.trim() : String(JSON.parse(quoted)));
 }
 
 function report(

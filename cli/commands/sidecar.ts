@@ -81,7 +81,7 @@ function printed({ config }: LoadedConfig, asJson: boolean, { stdout }: Surround
 /** Whatever stops it, the sidecar deregisters and confirms that before the process ends. */
 async function runUntilStopped({ config }: LoadedConfig, { stop }: Surroundings): Promise<ExitCode> {
   const { startSidecar } = await import('../../sidecar/daemon.js');
-  const sidecar = await startSidecar(config, {});
+  const sidecar = await startSidecar(config);
   await aborted(stop);
   await sidecar.close();
   return OK;

@@ -1,11 +1,7 @@
 /** `pilotfish watch`: a service's list as it changes, and whether it is still confirmed. */
-import type { Instance, RegistryReader } from '../../registry/contract.js';
-import type { Change } from '../../registry/snapshot.js';
+import type { RegistryReader } from '../../registry/contract.js';
 import { supervise, type WatchUpdate } from '../../registry/supervised.js';
 import { systemClock } from '../../runtime/clock.js';
-import { messageOf } from '../../runtime/errors.js';
-import { formatHostPort } from '../../runtime/host-port.js';
-import { printable } from '../../runtime/printable.js';
 import { systemRandom } from '../../runtime/random.js';
 import { parseArguments } from '../arguments.js';
 import { type Command, OK, type Surroundings } from '../command.js';
@@ -19,6 +15,7 @@ import {
   withRegistry,
 } from '../registry-options.js';
 import { aborted } from '../signals.js';
+import { type Line, linesFor, textOf } from '../watch-lines.js';
 
 /** A registry that has shown no list after this long is said to be silent. */
 const SILENCE_MS = 2_000;
@@ -46,12 +43,6 @@ Examples:
     return OK;
   },
 };
-
-/** What one line tells. */
-type Line =
-  | { readonly event: 'list' | 'fresh'; readonly instances: number }
-  | { readonly event: 'stale'; readonly cause: string }
-  | { readonly event: 'added' | 'removed' | 'changed'; readonly instance: Instance };
 
 type Show = (line: Line, at: string, stdout: Output) => void;
 
@@ -81,65 +72,10 @@ async function follow(
   await watch.close();
 }
 
-/** One `stale` line for an outage, however many attempts it takes to end it. */
-function linesFor(update: WatchUpdate, last: WatchUpdate['type'] | undefined): readonly Line[] {
-  if (update.type === 'broken') {
-    return last === 'broken' ? [] : [{ event: 'stale', cause: messageOf(update.error) }];
-  }
-  const instances = update.snapshot.instances.length;
-  const head: readonly Line[] =
-    last === undefined
-      ? [{ event: 'list', instances }]
-      : last === 'broken'
-        ? [{ event: 'fresh', instances }]
-        : [];
-  return [...head, ...changeLines(update.change)];
-}
-
-function changeLines({ added, removed, updated }: Change): readonly Line[] {
-  return [
-    ...removed.map((instance) => ({ event: 'removed', instance }) as const),
-    ...added.map((instance) => ({ event: 'added', instance }) as const),
-    ...updated.map(({ after }) => ({ event: 'changed', instance: after }) as const),
-  ];
-}
-
 function showJson(line: Line, at: string, stdout: Output): void {
   stdout.write(`${JSON.stringify({ at, ...line })}\n`);
 }
 
 function showText(line: Line, at: string, { line: print, paint }: Output): void {
   print(`${paint.dim(at)} ${textOf(line, paint)}`);
-}
-
-function textOf(line: Line, paint: Output['paint']): string {
-  switch (line.event) {
-    case 'list':
-      return paint.bold(`${count(line.instances)} now`);
-    case 'fresh':
-      return paint.green(`= the registry answers again, ${count(line.instances)}`);
-    case 'stale':
-      return paint.yellow(`! the registry does not answer: ${printable(line.cause)}`);
-    case 'added':
-      return paint.green(`+ ${described(line.instance)}`);
-    case 'removed':
-      return paint.red(`- ${printable(line.instance.id)}`);
-    case 'changed':
-      return paint.yellow(`~ ${described(line.instance)}`);
-  }
-}
-
-function count(instances: number): string {
-  return instances === 1 ? '1 instance' : `${instances} instances`;
-}
-
-function described({ id, endpoint, weight, status, zone, version, tags }: Instance): string {
-  const extras = [
-    `weight ${weight}`,
-    status,
-    ...(zone === undefined ? [] : [`zone ${zone}`]),
-    ...(version === undefined ? [] : [`version ${version}`]),
-    ...(tags.length === 0 ? [] : [`tags ${tags.join(',')}`]),
-  ];
-  return printable(`${id} ${formatHostPort(endpoint)} ${extras.join(', ')}`, 400);
 }

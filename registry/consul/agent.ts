@@ -15,12 +15,18 @@ import type { ConnectionState } from './connection-state.js';
 import { fieldsOf } from './decode.js';
 import { type AgentEntry, META } from './entry.js';
 import { type ConsulHttp, refusal } from './http.js';
+import { Lanes } from './lanes.js';
 import type { ConsulSettings } from './settings.js';
 
 /** An answer of the local agent takes milliseconds; after this it is taken for dead. */
 const CALL_DEADLINE_MS = 5000;
 
-const MAX_CONNECTIONS = 8;
+/** Heartbeats have lanes of their own, so that a thousand registrations cannot make them late. */
+const WRITE_LANES = 8;
+const BEAT_LANES = 8;
+
+/** The health of a passing, an unknown, a warning and a critical entry. */
+const HEALTH_STATUSES: readonly number[] = [200, 404, 429, 503];
 
 export interface AgentParts {
   readonly settings: ConsulSettings;
@@ -42,11 +48,15 @@ export interface FoundEntry {
   readonly service: Readonly<Record<string, unknown>>;
   /** The handle that wrote it; undefined when it is none of ours. */
   readonly owner: string | undefined;
+  /** The status of each of its checks by their ids, `critical` included. */
+  readonly checks: ReadonlyMap<unknown, unknown>;
 }
 
 export class ConsulAgent {
   readonly #parts: AgentParts;
   readonly #consul: Consul;
+  readonly #writes = new Lanes(WRITE_LANES);
+  readonly #beats = new Lanes(BEAT_LANES);
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -58,7 +68,7 @@ export class ConsulAgent {
     const { ttlMs, deregisterAfterMs } = this.#parts.settings;
     const ttl = formatDuration(ttlMs);
     const { id, name, address, port, meta, weights } = entry;
-    return this.#call(`registering ${id}`, options, (ctx) =>
+    return this.#call(this.#writes, `registering ${id}`, options, (ctx) =>
       this.#consul.agent.service.register({
         id,
         name,
@@ -84,7 +94,7 @@ export class ConsulAgent {
   async report(checkId: string, status: InstanceStatus, options: CallOptions): Promise<boolean> {
     const { check } = this.#consul.agent;
     const args = (ctx: EventEmitter) => ({ id: checkId, ...{ ctx } });
-    return this.#call(`heartbeat of ${checkId}`, options, async (ctx) => {
+    return this.#call(this.#beats, `heartbeat of ${checkId}`, options, async (ctx) => {
       try {
         await (status === 'passing' ? check.pass(args(ctx)) : check.warn(args(ctx)));
         return true;
@@ -97,7 +107,7 @@ export class ConsulAgent {
 
   /** Removes the entry and its checks. One that does not exist is no error. */
   async deregister(id: string, options: CallOptions): Promise<void> {
-    await this.#call(`deregistering ${id}`, options, async (ctx) => {
+    await this.#call(this.#writes, `deregistering ${id}`, options, async (ctx) => {
       try {
         await this.#consul.agent.service.deregister({ id, ...{ ctx } });
       } catch (error) {
@@ -106,21 +116,17 @@ export class ConsulAgent {
     });
   }
 
-  async find(id: string, options: CallOptions): Promise<FoundEntry | undefined> {
-    const answer = await this.#parts.http.find(`/v1/agent/service/${id}`, readOptions(options));
-    if (answer === undefined) return undefined;
-    const service = fieldsOf(answer.json);
-    const owner = fieldsOf(service.Meta)[META.owner];
-    return { service, owner: typeof owner === 'string' ? owner : undefined };
-  }
-
-  /** The status of a check, `critical` included; undefined when there is none. */
-  async checkStatus(checkId: string, options: CallOptions): Promise<unknown> {
-    // Ids hold no quote and no backslash (see `isName`), so the filter needs no escaping.
-    const query = { filter: `CheckID == "${checkId}"` };
-    const { json } = await this.#parts.http.get('/v1/agent/checks', { query, ...readOptions(options) });
-    const checks = fieldsOf(json);
-    return Object.hasOwn(checks, checkId) ? fieldsOf(checks[checkId]).Status : undefined;
+  /** The entry with its checks, in one small answer. */
+  async find(
+    id: string,
+    { signal, deadlineMs = CALL_DEADLINE_MS }: CallOptions,
+  ): Promise<FoundEntry | undefined> {
+    const path = `/v1/agent/health/service/id/${id}`;
+    const { json } = await this.#parts.http.get(path, { statuses: HEALTH_STATUSES, deadlineMs, signal });
+    const { AggregatedStatus, Service, Checks } = fieldsOf(json);
+    if (AggregatedStatus === undefined)
+      throw new PilotfishError('UNAVAILABLE', `expected health, at GET ${path}`);
+    return Service === null || Service === undefined ? undefined : foundEntry(fieldsOf(Service), Checks);
   }
 
   close(): void {
@@ -128,24 +134,32 @@ export class ConsulAgent {
   }
 
   /** The package knows no AbortSignal: it cancels when an emitter, handed along as `ctx`, says so. */
-  #call<T>(what: string, options: CallOptions, work: (ctx: EventEmitter) => Promise<T>): Promise<T> {
+  #call<T>(lanes: Lanes, what: string, options: CallOptions, work: Work<T>): Promise<T> {
     const { clock, state } = this.#parts;
     const { signal, deadlineMs = CALL_DEADLINE_MS } = options;
-    return state.track(signal, () =>
-      withDeadline(clock, deadlineMs, what, signal, async (link) => {
-        link.throwIfAborted();
-        const ctx = new EventEmitter();
-        link.addEventListener('abort', () => ctx.emit('cancel'), { once: true });
-        return work(ctx).catch((error) => {
-          throw plainError(error, what);
-        });
-      }),
+    const attempt = (link: AbortSignal): Promise<T> => {
+      const ctx = new EventEmitter();
+      link.addEventListener('abort', () => ctx.emit('cancel'), { once: true });
+      return work(ctx).catch((error) => {
+        throw plainError(error, what);
+      });
+    };
+    return lanes.run(signal, () =>
+      state.track(signal, () => withDeadline(clock, deadlineMs, what, signal, attempt)),
     );
   }
 }
 
-function readOptions({ signal, deadlineMs = CALL_DEADLINE_MS }: CallOptions) {
-  return { signal, deadlineMs };
+type Work<T> = (ctx: EventEmitter) => Promise<T>;
+
+function foundEntry(service: FoundEntry['service'], checks: unknown): FoundEntry {
+  const owner = fieldsOf(service.Meta)[META.owner];
+  const all = Array.isArray(checks) ? checks.map(fieldsOf) : [];
+  return {
+    service,
+    owner: typeof owner === 'string' ? owner : undefined,
+    checks: new Map(all.map(({ CheckID, Status }) => [CheckID, Status])),
+  };
 }
 
 /** What the package's types leave out of its base class: a hook that sees each request before it is made. */
@@ -161,7 +175,7 @@ interface PackageRequest {
 function connect({ settings, token }: AgentParts): Consul {
   const { host, port } = settings.agent;
   // Host and port of the HTTP agent win over those of a request, where an IPv6 address keeps its brackets and fails.
-  const agent = new HttpAgent({ keepAlive: true, maxSockets: MAX_CONNECTIONS, host, port });
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: WRITE_LANES + BEAT_LANES, host, port });
   const [hostText] = formatHostPort(settings.agent).split(/:\d+$/);
   const defaults = token === undefined ? {} : { defaults: { token } };
   const consul = new Consul({ host: hostText as string, port, agent, ...defaults });

@@ -50,6 +50,11 @@ export function entryId(service: string, id: string): string {
   return `${service}~${id}`;
 }
 
+/** The id of an entry's TTL check, as Consul itself would name it. */
+export function checkIdOf(entryId: string): string {
+  return `service:${entryId}`;
+}
+
 /** Throws a `BadInputError` when Consul cannot hold the instance's metadata. */
 export function encodeEntry(instance: Instance, owner: string): AgentEntry {
   const { service, endpoint, weight, tags, status } = instance;
@@ -57,7 +62,7 @@ export function encodeEntry(instance: Instance, owner: string): AgentEntry {
   const whole = Math.max(1, Math.round(weight));
   return {
     id,
-    checkId: `service:${id}`,
+    checkId: checkIdOf(id),
     name: service,
     address: endpoint.host,
     port: endpoint.port,

@@ -1,6 +1,6 @@
 /**
  * Reads from the agent over undici. Blocking queries need their own deadlines, so undici's are off; everything that
- * is not JSON with status 200 is an error, because a proxy's friendly page must never become an empty list.
+ * is not JSON with an expected status is an error, because a proxy's friendly page must never become an empty list.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
@@ -27,6 +27,8 @@ export interface Answer {
 
 export interface GetOptions {
   readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Those whose body is an answer. Default 200 alone. */
+  readonly statuses?: readonly number[];
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -52,26 +54,13 @@ export class ConsulHttp {
   }
 
   /** The JSON at `path`. Rejects DENIED, UNAVAILABLE, TIMEOUT, or with the signal's reason. */
-  get(path: string, options: GetOptions): Promise<Answer> {
-    return this.#exchange(path, options, readAnswer);
-  }
-
-  /** As `get`, or undefined when the agent says that it does not know the service id in `path`. */
-  find(path: string, options: GetOptions): Promise<Answer | undefined> {
-    return this.#exchange(path, options, readIfKnown);
-  }
-
-  async close(): Promise<void> {
-    await this.#pool.destroy();
-  }
-
-  #exchange<T>(path: string, { query = {}, deadlineMs, signal }: GetOptions, read: Read<T>): Promise<T> {
+  get(path: string, { query = {}, statuses = [200], deadlineMs, signal }: GetOptions): Promise<Answer> {
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const target = `${path}?${new URLSearchParams(given)}`;
     return this.#state.track(signal, () =>
       withDeadline(this.#clock, deadlineMs, `GET ${path}`, signal, (link) =>
         this.#request(target, link)
-          .then((answer) => read(answer, path))
+          .then((answer) => readAnswer(answer, path, statuses))
           .catch((error) => {
             throw failure(error, path, link);
           }),
@@ -79,12 +68,14 @@ export class ConsulHttp {
     );
   }
 
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
   #request(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     return this.#pool.request({ method: 'GET', path, headers: this.#headers, signal });
   }
 }
-
-type Read<T> = (answer: Dispatcher.ResponseData, path: string) => Promise<T>;
 
 function failure(error: unknown, path: string, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
@@ -92,16 +83,14 @@ function failure(error: unknown, path: string, signal: AbortSignal): unknown {
   return new PilotfishError('UNAVAILABLE', `GET ${path} failed`, { cause: error });
 }
 
-async function readIfKnown(answer: Dispatcher.ResponseData, path: string): Promise<Answer | undefined> {
-  if (answer.statusCode !== 404) return readAnswer(answer, path);
-  const text = await readText(answer.body, MAX_ERROR_BYTES);
-  if (/unknown service id/i.test(text ?? '')) return undefined;
-  throw refusal(`GET ${path}`, 404, text);
-}
-
-async function readAnswer(answer: Dispatcher.ResponseData, path: string): Promise<Answer> {
+async function readAnswer(
+  answer: Dispatcher.ResponseData,
+  path: string,
+  statuses: readonly number[],
+): Promise<Answer> {
   const { statusCode, headers, body } = answer;
-  if (statusCode !== 200) throw refusal(`GET ${path}`, statusCode, await readText(body, MAX_ERROR_BYTES));
+  if (!statuses.includes(statusCode))
+    throw refusal(`GET ${path}`, statusCode, await readText(body, MAX_ERROR_BYTES));
   const type = String(headers['content-type'] ?? 'nothing');
   if (!/^application\/json\b/.test(type)) {
     await readText(body, MAX_ERROR_BYTES);

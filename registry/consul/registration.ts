@@ -18,7 +18,7 @@ import { sameInstance } from '../instance.js';
 import type { ConsulAgent, FoundEntry } from './agent.js';
 import type { Catalog, CatalogItem } from './catalog.js';
 import { decodeEntry, fieldsOf } from './decode.js';
-import { type AgentEntry, encodeEntry, entryId } from './entry.js';
+import { type AgentEntry, checkIdOf, encodeEntry, entryId } from './entry.js';
 import { withRetries } from './retry.js';
 import { type Serial, serial } from './serial.js';
 
@@ -46,6 +46,7 @@ export class ConsulRegistration implements Registration {
   readonly #lost = deferred<LostReason>();
   readonly #stop = linkedAbort();
   readonly #inTurn: Serial = serial();
+  readonly #checkId: string;
   #instance: Instance;
   #loss: LostReason | undefined;
   #closing: Promise<void> | undefined;
@@ -57,6 +58,7 @@ export class ConsulRegistration implements Registration {
     this.#parts = parts;
     this.#instance = instance;
     this.entryId = entryId(instance.service, instance.id);
+    this.#checkId = checkIdOf(this.entryId);
   }
 
   get instance(): Instance {
@@ -89,8 +91,7 @@ export class ConsulRegistration implements Registration {
       if (this.#loss !== undefined) return 'absent';
       const found = await withRetries(signal, () => this.#findOurs(signal));
       if (found === undefined) return 'absent';
-      const { checkId } = this.#encode(this.#instance);
-      const status = await withRetries(signal, () => this.#parts.agent.checkStatus(checkId, { signal }));
+      const status = found.checks.get(this.#checkId);
       if (status === undefined) return this.#lose('deleted');
       return status === this.#instance.status && this.#holds(found.service) ? 'present' : 'changed';
     });
@@ -107,21 +108,23 @@ export class ConsulRegistration implements Registration {
 
   /** The entry, its check's status, and the read-back. Safe to repeat. */
   async #write(instance: Instance, signal: Signal): Promise<void> {
-    const entry = this.#encode(instance);
+    const entry = encodeEntry(instance, this.owner);
     await withRetries(signal, () => this.#writeOnce(entry, signal));
     this.#accepted();
-    await this.#awaitCatalog((item) => item !== undefined && shows(item, instance, entry.checkId), signal);
+    await this.#awaitCatalog((item) => item !== undefined && shows(item, instance, this.#checkId), signal);
   }
 
   async #writeOnce(entry: AgentEntry, signal: Signal): Promise<void> {
     const { agent } = this.#parts;
+    const { id, checkId, status } = entry;
     await agent.register(entry, { signal });
-    // An entry that was there before keeps the status of its check.
-    await agent.report(entry.checkId, entry.status, { signal });
-    const found = await agent.find(entry.id, { signal });
-    if (found?.owner === this.owner) return;
-    const got = found === undefined ? 'no entry' : 'that of another owner';
-    throw new PilotfishError('UNAVAILABLE', `expected our entry, got ${got}, at read back of ${entry.id}`);
+    const found = await agent.find(id, { signal });
+    if (found?.owner !== this.owner) {
+      const got = found === undefined ? 'no entry' : 'that of another owner';
+      throw new PilotfishError('UNAVAILABLE', `expected our entry, got ${got}, at read back of ${id}`);
+    }
+    // An entry that was there before kept the status of its check.
+    if (found.checks.get(checkId) !== status) await agent.report(checkId, status, { signal });
   }
 
   async #remove(signal: Signal): Promise<void> {
@@ -163,8 +166,7 @@ export class ConsulRegistration implements Registration {
     signal.throwIfAborted();
     const options = { signal, deadlineMs: this.#parts.ttlMs / 3 };
     if ((await this.#findOurs(signal, options.deadlineMs)) === undefined) return;
-    const { checkId, status } = this.#encode(this.#instance);
-    if (await this.#parts.agent.report(checkId, status, options)) this.#accepted();
+    if (await this.#parts.agent.report(this.#checkId, this.#instance.status, options)) this.#accepted();
     else this.#lose('deleted');
   }
 
@@ -215,10 +217,6 @@ export class ConsulRegistration implements Registration {
     const { status } = this.#instance;
     const decoded = decodeEntry(this.#instance.service, service, {}, status);
     return decoded.ok && sameInstance(decoded.value, this.#instance);
-  }
-
-  #encode(instance: Instance): AgentEntry {
-    return encodeEntry(instance, this.owner);
   }
 
   #awaitCatalog(settled: (item: CatalogItem | undefined) => boolean, signal: Signal): Promise<void> {

@@ -146,6 +146,7 @@ class HealthWatch {
     const { instances, rejected } = decodeHealth(this.#service, json);
     const snapshot = snapshotOf(this.#service, instances, index ?? this.#revision, rejected);
     if (!hasLeader(headers)) this.#refuseRemovals(snapshot);
+    if (headers['x-consul-results-filtered-by-acls'] === 'true') this.#refuseEmpty(snapshot);
     this.#index = nextIndex(this.#index, index);
     this.#revision = snapshot.revision;
     return snapshot;
@@ -156,6 +157,12 @@ class HealthWatch {
     if (!removes && snapshot.instances.length > 0) return;
     const message = `a server without leader answered for ${this.#service} with fewer instances than there were`;
     throw new PilotfishError('UNAVAILABLE', message);
+  }
+
+  /** Newer servers say that they left out what our token may not see; all of it left out is no empty service. */
+  #refuseEmpty(snapshot: Snapshot): void {
+    if (snapshot.instances.length > 0) return;
+    throw new PilotfishError('DENIED', `the token may not see the instances of ${this.#service}`);
   }
 }
 

@@ -13,6 +13,8 @@ export interface SidecarConfig {
   readonly registries: readonly string[];
   /** Where the admin HTTP server listens; port 0 is any free one. */
   readonly admin: HostPort;
+  /** Where the metrics are served to other hosts as well; undefined for nowhere but the admin server. */
+  readonly metrics: HostPort | undefined;
   readonly logLevel: LogLevel;
   /** At least one; no two with the same name and id. */
   readonly services: readonly ServiceConfig[];

@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { formatDuration } from '../../runtime/duration.js';
 import { describe, type Problem } from '../../runtime/expected.js';
+import { formatHostPort } from '../../runtime/host-port.js';
 import { isSharedRegistry } from '../address.js';
 import { kindOf } from '../address-kind.js';
 import type { ProbeConfig, ServiceConfig, SidecarConfig } from './config.js';
@@ -22,7 +23,15 @@ export function contradictionsIn(config: SidecarConfig, label: Label): readonly 
   const probes = config.services.flatMap(({ probes }, index) =>
     probeProblems(probes, ['services', index, 'probes'], label),
   );
-  return [...services, ...probes];
+  return [...services, ...probes, ...metricsProblems(config, label)];
+}
+
+/** Two servers on one port; an unspecified address takes it on every address. */
+function metricsProblems({ admin, metrics }: SidecarConfig, label: Label): readonly Problem[] {
+  if (metrics === undefined || metrics.port === 0 || metrics.port !== admin.port) return [];
+  if (metrics.host !== admin.host && kindOf(metrics.host) !== 'unspecified') return [];
+  const expected = `a port other than that of the admin server, ${formatHostPort(admin)}`;
+  return [{ path: label(['metrics']), expected, got: describe(formatHostPort(metrics)) }];
 }
 
 /** The places of those whose key some earlier one has. */

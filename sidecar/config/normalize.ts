@@ -51,6 +51,7 @@ export function normalize(file: ConfigFile, surroundings: Surroundings): Sidecar
   return freeze({
     registries: [file.registry ?? 'local:'].flat(),
     admin: parseHostPort(file.admin ?? '127.0.0.1:9190') as HostPort,
+    metrics: file.metrics === undefined ? undefined : parseHostPort(file.metrics),
     logLevel: file.logLevel ?? 'info',
     services: file.services.map((service) => normalizeService(service, file, surroundings)),
   });

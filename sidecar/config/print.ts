@@ -26,6 +26,7 @@ export function toFileForm(config: SidecarConfig): object {
   return {
     registry: config.registries,
     admin: formatHostPort(config.admin),
+    ...given({ metrics: config.metrics && formatHostPort(config.metrics) }),
     logLevel: config.logLevel,
     services: config.services.map(serviceForm),
   };

@@ -41,6 +41,11 @@ const adminAddress = matching(
   (value) => kindOf(parseHostPort(value)?.host ?? 'none') === 'loopback',
 );
 
+const metricsAddress = matching(
+  'host:port, such as "0.0.0.0:9464"',
+  (value) => parseHostPort(value) !== undefined,
+);
+
 const address = matching(ADDRESS_RULE, (value) => parseAddressChoice(value) !== undefined).describe(
   'Where callers reach the service: an IP address or host name, interface:NAME, cidr:NETWORK/BITS, or detected.',
 );
@@ -160,6 +165,9 @@ export const fileSchema = object({
     .optional()
     .describe('Where to register, in all of them. Default local:.'),
   admin: adminAddress.optional().describe('Where the admin HTTP server listens. Default 127.0.0.1:9190.'),
+  metrics: metricsAddress
+    .optional()
+    .describe('Where other hosts may read /metrics and /healthz, without a password. Default nowhere.'),
   logLevel: oneOf(LOG_LEVELS).optional().describe('Default info.'),
   address: address.optional(),
   ...schedule,

@@ -3,7 +3,6 @@
  * `--start-grace` and `PILOTFISH_START_GRACE`. What repeats is plural in the file and singular outside of it.
  */
 import { describe, type Problem } from '../../runtime/expected.js';
-import { PROBE_TEXT_RULE } from './probe-text.js';
 
 export interface Setting {
   /** The key in the file. */
@@ -28,7 +27,13 @@ export const SETTINGS: readonly Setting[] = [
   service('port', 'number', 'N', 'the port callers are sent to'),
   service('id', 'text', 'ID', 'unique and stable (default <hostname>-<port>)'),
   service('address', 'text', 'A', 'IP, host name, interface:NAME or cidr:NET/BITS (default detected)'),
-  service('probes', 'list', 'P', `${PROBE_TEXT_RULE}; several times for several (default tcp)`, 'probe'),
+  service(
+    'probes',
+    'list',
+    'P',
+    'tcp, tcp:PORT, http:/PATH, https:/PATH or ttl:D; several times for several (default tcp)',
+    'probe',
+  ),
   top('interval', 'text', 'D', 'from one check to the next (default 2s)'),
   top('jitter', 'number', 'SHARE', 'by which the interval varies (default 0.1)'),
   top('timeout', 'text', 'D', 'total deadline of one check (default 1s)'),
@@ -41,6 +46,7 @@ export const SETTINGS: readonly Setting[] = [
   service('version', 'text', 'V', "the service's own version"),
   service('metadata', 'pairs', 'K=V', 'one entry of metadata; several times for several', 'meta'),
   top('admin', 'text', 'HOST:PORT', 'the admin HTTP server; port 0 is any (default 127.0.0.1:9190)'),
+  top('metrics', 'text', 'HOST:PORT', 'serves metrics, and nothing else, to other hosts (default nowhere)'),
   top('logLevel', 'text', 'LEVEL', 'debug, info, warn or error (default info)'),
 ];
 

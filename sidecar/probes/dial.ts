@@ -1,6 +1,7 @@
 /**
- * Opens a TCP connection for a check: to an IP literal by default, to both loopback addresses for `localhost` (an
- * application may listen on either), to whatever DNS says only when asked to. The signal ends it in every phase.
+ * Opens a TCP connection for a check: to an IP literal by default, to both loopback addresses for `localhost`
+ * (an application may listen on either), to whatever DNS says only when asked to. The signal ends it in every
+ * phase.
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, type Socket, connect as systemConnect } from 'node:net';
@@ -37,7 +38,7 @@ export function dialer(target: ProbeTarget, network: Network): Dial {
     openFirst(await abortable(addresses(), signal), target.port, signal, network.connect);
 }
 
-/** A failed lookup answers with the last good addresses: a slow DNS server does not make a service unhealthy. */
+/** A failed lookup answers with the last good addresses: a dead name server says nothing of a service. */
 function addressSource({ host, resolve }: ProbeTarget, lookup: Lookup): () => Promise<readonly string[]> {
   const fixed = fixedAddresses(host);
   if (fixed !== undefined) return async () => fixed;
@@ -89,8 +90,8 @@ function rethrowOnly(error: AggregateError): never {
 }
 
 /**
- * Connecting to a port of this host that nobody listens on can meet itself, when the kernel happens to choose that very
- * port as the source (a TCP simultaneous open). It looks like success.
+ * Connecting to a port of this host that nobody listens on can meet itself, when the kernel happens to choose
+ * that very port as the source (a TCP simultaneous open). It looks like success.
  */
 export function isSelfConnection(
   socket: Pick<Socket, 'localAddress' | 'localPort' | 'remoteAddress' | 'remotePort'>,

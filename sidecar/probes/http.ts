@@ -1,9 +1,10 @@
 /**
- * Passes when the service answers an HTTP request with an expected status and, where asked for, an expected text in the
- * body. One connection per check, closed after it: a kept one would say nothing about accepting new callers.
+ * Passes when the service answers an HTTP request with an expected status and, where asked for, an expected
+ * text in the body. One connection per check, closed after it: a kept one would say nothing about accepting
+ * new callers.
  *
- * Redirects are not followed, cookies not kept, proxy variables not read. One deadline covers everything, and no more
- * of the answer is read than the verdict needs.
+ * Redirects are not followed, cookies not kept, proxy variables not read. One deadline covers everything, and
+ * no more of the answer is read than the verdict needs.
  */
 import { Client, type Dispatcher, errors } from 'undici';
 import type { Clock } from '../../runtime/clock.js';
@@ -20,7 +21,7 @@ import { codeOf, failing, passing, type Verdict } from './verdict.js';
 /** The part of the body that is searched. */
 export const MAX_BODY_BYTES = 64 * 1024;
 
-export const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
 
 /** How much of an unexpected body a reason shows. */
 const SHOWN_BODY_LENGTH = 80;
@@ -79,7 +80,8 @@ async function send(
     reset: true,
     signal,
   });
-  // The rest of a body that is not read to its end fails when the connection is closed, which concerns nobody.
+  // The rest of a body that is not read to its end fails when the connection is closed, which concerns
+  // nobody.
   response.body.on('error', () => {});
   return response;
 }

@@ -1,6 +1,6 @@
 /**
- * The contract between a probe and whoever asks it. A probe only says what it saw this once; how many times in a row
- * it must see it is decided elsewhere (`health.ts`), and so is when to ask (`prober.ts`).
+ * The contract between a probe and whoever asks it. A probe only says what it saw this once; how many times
+ * in a row it must see it is decided elsewhere (`health.ts`), and so is when to ask (`prober.ts`).
  */
 import { withDeadline } from '../../runtime/abort.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -22,20 +22,23 @@ export interface Probe {
   readonly name: string;
   readonly type: ProbeConfig['type'];
   /**
-   * `interval`: to be asked on a schedule. `event`: a check lasts until there is something to say, and the next one
-   * is to be asked for at once.
+   * `interval`: to be asked on a schedule. `event`: a check lasts until there is something to say, and the
+   * next one is to be asked for at once.
    */
   readonly pace: 'interval' | 'event';
-  /** How long the service may take to answer or to report, in milliseconds. No scheduled check lasts longer. */
+  /** How long the service may take to answer or to report, in milliseconds. No scheduled check is longer. */
   readonly deadlineMs: number;
   /**
-   * Checks once. Never rejects: whatever goes wrong is in the result. When `signal` aborts it ends at once, holds no
-   * socket any more, and its result means nothing. Never called while a check of the same probe runs.
+   * Checks once. Never rejects: whatever goes wrong is in the result. When `signal` aborts it ends at once,
+   * holds no socket any more, and its result means nothing. Never called while a check of it still runs.
    */
   check(signal: AbortSignal): Promise<CheckResult>;
 }
 
-/** Runs `attempt` under one total deadline; an error becomes a verdict. `what` names the attempt in the timeout's reason. */
+/**
+ * Runs `attempt` under one total deadline; an error becomes a verdict. `what` names the attempt in the
+ * timeout's reason.
+ */
 export async function checkWithin(
   clock: Clock,
   deadlineMs: number,

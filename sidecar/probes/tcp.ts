@@ -1,6 +1,6 @@
 /**
- * Passes when the port accepts a connection. It cannot see more than that: the kernel also accepts for a process that
- * hangs, until its backlog is full. Where the service speaks HTTP, an HTTP probe tells more.
+ * Passes when the port accepts a connection. It cannot see more than that: the kernel also accepts for a
+ * process that hangs, until its backlog is full. Where the service speaks HTTP, an HTTP probe tells more.
  */
 import type { Clock } from '../../runtime/clock.js';
 import { formatHostPort } from '../../runtime/host-port.js';

@@ -1,6 +1,6 @@
 /**
- * TLS on top of a dialed connection. The certificate is verified against the system's authorities or those of one file,
- * for the probe's host or the name that the configuration gives.
+ * TLS on top of a dialed connection. The certificate is verified against the system's authorities or those of
+ * one file, for the probe's host or the name that the configuration gives.
  */
 import { readFile } from 'node:fs/promises';
 import { isIP, type Socket } from 'node:net';

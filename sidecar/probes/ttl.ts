@@ -1,11 +1,10 @@
 /**
- * Passes while the service itself keeps saying that it is well. Nothing is asked: a heartbeat is a result at once, and
- * silence past the TTL is a failure.
+ * Passes while the service itself keeps saying that it is well. Nothing is asked: a heartbeat is a result at
+ * once, and silence past the TTL is a failure.
  *
- * A good heartbeat counts once. A bad one, or silence, stands until the next heartbeat and counts again every interval,
- * so that `fall` failures in a row are reached even by a service that has said its last word.
+ * A good heartbeat counts once. A bad one, or silence, stands until the next heartbeat and counts again every
+ * interval, so that `fall` failures in a row are reached even by a service that has said its last word.
  */
-
 import { linkedAbort } from '../../runtime/abort.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import { formatDuration } from '../../runtime/duration.js';

@@ -1,6 +1,6 @@
 /**
- * What a check can say, and which errors say what. A service is not to blame when this process has run out of something: such a check says
- * `unknown`, so that an exhausted sidecar does not take healthy services off the list.
+ * What a check can say, and which errors say what. A service is not to blame when this process has run out of
+ * something: such a check says `unknown`, so that an exhausted sidecar takes no healthy service off the list.
  */
 import { isPilotfishError, messageOf } from '../../runtime/errors.js';
 
@@ -41,7 +41,7 @@ export function verdictOf(error: unknown): Verdict {
     : failing(describeError(error));
 }
 
-/** Of several addresses tried, one that truly refused decides: the others may be missing here, as ::1 often is. */
+/** Of several addresses tried, one that truly refused decides: the others may be missing, as ::1 often is. */
 function isOwnFault(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(isOwnFault);
   return OWN_FAULTS.has(codeOf(error));

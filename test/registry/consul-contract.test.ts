@@ -6,7 +6,7 @@ import { publisherFor, startOwner, testRegistryContract } from '../contract/run-
 import { type RunningServer, startServer } from '../servers/index.js';
 
 let server: RunningServer;
-const url = (): string => `consul://${server.address}?ttl=2s&wait=5s`;
+const url = (): string => `consul://${server.address}?ttl=6s&wait=5s`;
 const publisher = publisherFor(url);
 
 beforeAll(async () => {
@@ -27,7 +27,7 @@ async function put(path: string, body?: object): Promise<void> {
 }
 
 testRegistryContract('consul', () => ({
-  ttlMs: 4000,
+  ttlMs: 8000,
   open: () => openWritable(url()),
   publish: publisher.publish,
   startOwner: (instance) => startOwner(url(), instance),

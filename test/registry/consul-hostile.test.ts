@@ -117,6 +117,14 @@ test('403 is DENIED, in the error and in the state, and never an empty list', as
   );
 });
 
+test('an empty list from which our token hid everything is DENIED', async () => {
+  const script: Script = (_, response) =>
+    answer(response, [], 5, { 'x-consul-results-filtered-by-acls': 'true' });
+  await withFake(script, async (registry) => {
+    await expect(firstList(registry)).rejects.toMatchObject({ code: 'DENIED' });
+  });
+});
+
 test('a list that goes back to a lower index is yielded, and the next query does not wait for the old one', async () => {
   const script: Script = (_, response, count) =>
     count === 1 ? answer(response, healthOf('a'), 900) : answer(response, healthOf('b'), 3);

@@ -66,9 +66,9 @@ describe('a service that is observed', () => {
   test('counts checks and durations, shows its health one-hot, and counts transitions', async () => {
     const clock = new VirtualClock();
     const results = [
-      resultOf(passing('fine'), 3),
-      resultOf(passing('fine'), 30),
-      resultOf(failing('down'), 300),
+      resultOf(passing('fine'), 125),
+      resultOf(passing('fine'), 250),
+      resultOf(failing('down'), 500),
     ];
     const health = run(
       clock,

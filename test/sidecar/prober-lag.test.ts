@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
-import type { Clock } from '../../runtime/clock.js';
+import { type Clock, systemClock } from '../../runtime/clock.js';
+import { seededRandom } from '../../runtime/random.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { LAG_TICK_MS, LoopLag } from '../../sidecar/loop-lag.js';
+import { type ProbeReport, Prober } from '../../sidecar/prober.js';
+import { createProbe } from '../../sidecar/probes/create.js';
+import { httpConfig, serve, until } from './support.js';
 
 /** A virtual clock on which time can pass without any callback running: what a blocked loop looks like. */
 class StallingClock implements Clock {
@@ -87,4 +91,26 @@ test('closing leaves no timer behind', () => {
   expect(clock.timers.pending).toBe(1);
   lag.close();
   expect(clock.timers.pending).toBe(0);
+});
+
+test('a process that stands still past the deadline of a real check does not fail the service', async () => {
+  const server = await serve((socket) => socket.resume());
+  const config = httpConfig(server.port, { timeoutMs: 200, intervalMs: 60_000 });
+  const lag = new LoopLag(systemClock);
+  const context = { clock: systemClock, random: seededRandom(1), lag };
+  const prober = new Prober(await createProbe(config, { clock: systemClock }), config, context);
+  const reports: ProbeReport[] = [];
+  prober.onResult((report) => reports.push(report));
+  await until(() => server.open() === 1, 'the check to connect');
+  const end = performance.now() + 600;
+  while (performance.now() < end);
+  await until(() => reports.length === 1, 'the result');
+  expect(reports[0]?.result).toMatchObject({
+    status: 'unknown',
+    reason: expect.stringMatching(/^the sidecar itself stood still for \d+ ms during the check$/),
+  });
+  expect(prober.health.state).toBe('starting');
+  await prober.close();
+  lag.close();
+  await server.close();
 });

@@ -1,0 +1,21 @@
+/**
+ * A second HTTP server, for a Prometheus on another host or in another container. It may listen where the admin
+ * server must not, because it answers `GET /metrics` and `GET /healthz` and nothing else: no status, no heartbeats,
+ * nothing that changes anything. Whoever can reach it may read it, under whatever name they know this host by.
+ */
+import type { Clock } from '../runtime/clock.js';
+import type { HostPort } from '../runtime/host-port.js';
+import type { Logger } from '../runtime/logger.js';
+import { type Admin, startAdmin } from './admin.js';
+import { type AdminSources, readOnlyRoutes } from './admin-routes.js';
+
+export interface MetricsServerOptions extends HostPort {
+  readonly metrics: AdminSources['metrics'];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Listens. Rejects with the system's error when the address cannot be had. */
+export function startMetricsServer({ metrics, ...options }: MetricsServerOptions): Promise<Admin> {
+  return startAdmin({ ...options, routes: readOnlyRoutes(metrics), allowedHosts: 'any' });
+}

@@ -1,0 +1,181 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runCli } from '../helpers/cli.js';
+import { sharedServer } from '../servers/index.js';
+import { Caller, eventually, Sidecar, ToyService } from './world.js';
+
+let localDir: string;
+
+beforeAll(async () => {
+  localDir = await mkdtemp(join(tmpdir(), 'pilotfish-e2e-'));
+});
+
+afterAll(() => rm(localDir, { recursive: true }));
+
+const BACKENDS: readonly { name: string; url: () => string; ttlMs: number }[] = [
+  { name: 'local', url: () => `local:${localDir}?ttl=1s&poll=100ms`, ttlMs: 1_000 },
+  {
+    name: 'zookeeper',
+    url: () => `zookeeper://${sharedServer('zookeeper')}/e2e?sessionTimeout=2s`,
+    ttlMs: 2_000,
+  },
+  { name: 'consul', url: () => `consul://${sharedServer('consul')}?ttl=2s`, ttlMs: 2_000 },
+];
+
+let names = 0;
+
+describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) => {
+  let name: string;
+  let service: ToyService;
+  let sidecar: Sidecar;
+  let caller: Caller;
+
+  const start = (...args: readonly string[]): Promise<Sidecar> =>
+    Sidecar.start(url(), [
+      ...['--service', name, '--id', 'one', '--port', String(service.port), '--probe', 'http:/health'],
+      ...args,
+    ]);
+
+  beforeEach(async () => {
+    name = `e2e-${process.pid}-${++names}`;
+    service = await ToyService.start();
+    caller = await Caller.of(url(), name);
+  });
+
+  afterEach(async () => {
+    await sidecar.kill();
+    await caller.close();
+    await service.die();
+  });
+
+  test('is listed exactly while it is healthy', async () => {
+    service.mood = 'unwell';
+    sidecar = await start();
+    await eventually('three failed checks', async () => {
+      return /pilotfish_checks_total\{.*result="failing"\} [3-9]/.test((await sidecar.get('/metrics')).text);
+    });
+    await caller.sees();
+    service.mood = 'well';
+    await caller.sees('one');
+    expect(caller.service.pick().endpoint).toEqual({ host: '127.0.0.1', port: service.port });
+    service.mood = 'unwell';
+    await caller.sees();
+    service.mood = 'well';
+    await caller.sees('one');
+    service.mood = 'hanging';
+    await caller.sees();
+  });
+
+  test('leaves when its port is refused and returns when it is back', async () => {
+    sidecar = await start();
+    await caller.sees('one');
+    await service.die();
+    await caller.sees();
+    const [{ health, registrations } = never()] = (await sidecar.status()).services;
+    expect(health.state).toBe('failing');
+    expect(health.cause).toMatch(/ECONNREFUSED/);
+    expect(registrations[0]).toMatchObject({ registered: false });
+    await service.listen();
+    await caller.sees('one');
+  });
+
+  test('is gone when SIGTERM has ended the sidecar, which confirms that and exits 0', async () => {
+    sidecar = await start();
+    await caller.sees('one');
+    expect(await sidecar.terminate()).toMatchObject({ code: 0 });
+    expect(JSON.parse((await runCli(['ls', name, '--registry', url(), '--json'])).stdout)).toMatchObject({
+      instances: [],
+    });
+    await caller.sees();
+  });
+
+  test('is gone within its TTL when the sidecar is killed', async () => {
+    sidecar = await start();
+    await caller.sees('one');
+    await sidecar.kill();
+    const killedAt = performance.now();
+    await caller.sees();
+    expect(performance.now() - killedAt).toBeLessThan(ttlMs * 2 + 1_000);
+  });
+
+  test('stays listed when the sidecar is killed and started again within its TTL', async () => {
+    sidecar = await start();
+    await caller.sees('one');
+    const lists: number[] = [];
+    caller.service.onChange(({ snapshot }) => lists.push(snapshot.instances.length));
+    await sidecar.kill();
+    sidecar = await start('--weight', '7');
+    await eventually('the new sidecar owns the entry', () => {
+      return caller.service.snapshot?.instances[0]?.weight === 7;
+    });
+    await delay(ttlMs * 2);
+    expect(caller.ids()).toEqual(['one']);
+    expect(lists).not.toContain(0);
+  });
+
+  test('is reported ready, healthy and registered, and its metrics say so', async () => {
+    sidecar = await start();
+    await caller.sees('one');
+    await eventually('ready', async () => (await sidecar.get('/readyz')).status === 200);
+    expect((await sidecar.get('/healthz')).status).toBe(200);
+    const [{ health, registrations } = never()] = (await sidecar.status()).services;
+    expect(health.state).toBe('passing');
+    expect(registrations).toMatchObject([{ registered: true }]);
+    const metrics = (await sidecar.get('/metrics')).text;
+    expect(metrics).toContain(`pilotfish_service_health{service="${name}",state="passing"} 1`);
+    expect(metrics).toMatch(new RegExp(`pilotfish_registered\\{service="${name}",registry="[^"]+"\\} 1`));
+    expect(metrics).toMatch(/pilotfish_registry_operations_total\{[^}]*operation="register",result="ok"\} 1/);
+  });
+
+  test('logs one JSON line per transition, each with its cause', async () => {
+    sidecar = await start();
+    await caller.sees('one');
+    service.mood = 'unwell';
+    await caller.sees();
+    await sidecar.terminate();
+    const transitions = sidecar.log.filter(({ message }) => message === 'health changed');
+    expect(transitions.map(({ to }) => to)).toEqual(['passing', 'failing']);
+    expect(transitions[1]?.cause).toMatch(/500/);
+    const registrations = sidecar.log.filter(({ message }) => /^(de)?registered$/.test(String(message)));
+    expect(registrations.map(({ message }) => message)).toEqual(['registered', 'deregistered']);
+    expect(registrations.every(({ cause }) => typeof cause === 'string' && cause !== '')).toBe(true);
+  });
+});
+
+describe('heartbeats', () => {
+  test('list a service while they come, and silence past the TTL takes it out', async () => {
+    const name = `e2e-beats-${process.pid}`;
+    const url = `local:${localDir}?poll=100ms`;
+    const sidecar = await Sidecar.start(url, [
+      '--service',
+      name,
+      '--port',
+      '9',
+      '--probe',
+      'ttl:1s',
+      '--id',
+      'one',
+    ]);
+    const caller = await Caller.of(url, name);
+    const beat = (...args: readonly string[]) =>
+      runCli(['heartbeat', name, ...args, '--admin', sidecar.adminUrl]);
+    expect(await beat()).toMatchObject({ code: 0 });
+    await caller.sees('one');
+    await caller.sees();
+    expect(await beat('warn', '--note', 'slow disk')).toMatchObject({ code: 0 });
+    await caller.sees('one');
+    expect(caller.service.snapshot?.instances[0]?.status).toBe('warning');
+    expect(await beat('fail', '--note', 'no disk')).toMatchObject({ code: 0 });
+    await caller.sees();
+    expect((await sidecar.status()).services[0]?.health.cause).toMatch(/no disk/);
+    await sidecar.terminate();
+    await caller.close();
+  });
+});
+
+function never(): never {
+  throw new Error('expected one service in the status');
+}

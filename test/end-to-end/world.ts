@@ -1,0 +1,159 @@
+/** Real processes for a test: a service that can be well or unwell, a sidecar beside it, and a caller's view. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type Discovery, type ServiceHandle } from '../../resolver/index.js';
+import { type CliResult, type RunningCli, startCli } from '../helpers/cli.js';
+
+/** An HTTP service in this process that answers `/health` with 200, 500, or nothing at all. */
+export class ToyService {
+  mood: 'well' | 'unwell' | 'hanging' = 'well';
+  #server: Server | undefined;
+  #port = 0;
+
+  static async start(): Promise<ToyService> {
+    const service = new ToyService();
+    await service.listen();
+    return service;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** On the same port as before, if there was one. */
+  async listen(): Promise<void> {
+    const server = createServer((_request, response) => {
+      if (this.mood === 'hanging') return;
+      response.writeHead(this.mood === 'well' ? 200 : 500).end();
+    });
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
+    this.#port = (server.address() as AddressInfo).port;
+  }
+
+  /** As if its process had died: the port is refused, connections are reset. */
+  async die(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    server?.closeAllConnections();
+    await new Promise((resolve) => (server === undefined ? resolve(undefined) : server.close(resolve)));
+  }
+}
+
+export interface Status {
+  readonly registries: readonly { readonly state: string; readonly url: string }[];
+  readonly services: readonly {
+    readonly health: { readonly state: string; readonly cause?: string };
+    readonly registrations: readonly {
+      readonly registered: boolean;
+      readonly error?: string;
+      readonly state: string;
+    }[];
+  }[];
+}
+
+/** A running `pilotfish sidecar`. */
+export class Sidecar {
+  readonly #cli: RunningCli;
+  readonly adminUrl: string;
+
+  private constructor(cli: RunningCli, adminUrl: string) {
+    this.#cli = cli;
+    this.adminUrl = adminUrl;
+  }
+
+  /** Resolves when its admin server listens. Checks are quick: every 100 ms, rise 2, fall 2. */
+  static async start(registry: string, args: readonly string[]): Promise<Sidecar> {
+    const quick = ['--interval', '100ms', '--timeout', '90ms', '--rise', '2', '--fall', '2'];
+    const cli = startCli([
+      ...['sidecar', '--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'],
+      ...quick,
+      ...args,
+    ]);
+    const admin = (text: string) => /"admin":"([^"]+)"/.exec(text)?.[1];
+    await cli.until((stdout) => admin(stdout) !== undefined);
+    return new Sidecar(cli, admin(cli.stdout()) as string);
+  }
+
+  /** The log so far, one object a line. */
+  get log(): readonly Record<string, unknown>[] {
+    return this.#cli
+      .stdout()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  }
+
+  get output(): string {
+    return this.#cli.stdout() + this.#cli.stderr();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#cli.child.kill(signal);
+  }
+
+  /** SIGTERM; resolves with how it ended. */
+  terminate(): Promise<CliResult> {
+    this.signal('SIGTERM');
+    return this.#cli.ended;
+  }
+
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#cli.ended;
+  }
+
+  async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(this.adminUrl + path, { signal: AbortSignal.timeout(2_000) });
+    return { status: response.status, text: await response.text() };
+  }
+
+  async status(): Promise<Status> {
+    return JSON.parse((await this.get('/v1/status')).text);
+  }
+}
+
+/** The list as a caller sees it. */
+export class Caller {
+  readonly #discovery: Discovery;
+  readonly service: ServiceHandle;
+
+  private constructor(discovery: Discovery, service: ServiceHandle) {
+    this.#discovery = discovery;
+    this.service = service;
+  }
+
+  static async of(registry: string, name: string): Promise<Caller> {
+    const discovery = await connect(registry);
+    return new Caller(discovery, discovery.service(name));
+  }
+
+  ids(): readonly string[] {
+    return this.service.snapshot?.instances.map(({ id }) => id) ?? [];
+  }
+
+  /** Resolves when exactly these are listed. */
+  async sees(...ids: readonly string[]): Promise<void> {
+    await eventually(`listed: ${ids.join(', ') || 'none'}`, () => {
+      return this.service.snapshot !== undefined && this.ids().join() === ids.join();
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#discovery.close();
+  }
+}
+
+/** Resolves as soon as the condition holds; asks every few milliseconds. */
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = 15_000,
+): Promise<void> {
+  const limit = performance.now() + withinMs;
+  while (!(await condition())) {
+    if (performance.now() > limit) throw new Error(`not seen within ${withinMs} ms: ${what}`);
+    await delay(10);
+  }
+}

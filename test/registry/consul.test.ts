@@ -1,0 +1,418 @@
+/** Consul on a real agent: what only Consul has, and what the contract suites do not ask. */
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openConsul } from '../../registry/consul/consul.js';
+import { entryId } from '../../registry/consul/entry.js';
+import type { Instance, Registry, RegistryState, Snapshot } from '../../registry/contract.js';
+import { type SupervisedWatch, supervise } from '../../registry/supervised.js';
+import { freshService, instanceOf } from '../../registry/testing/index.js';
+import { systemClock } from '../../runtime/clock.js';
+import { silentLogger } from '../../runtime/logger.js';
+import { seededRandom } from '../../runtime/random.js';
+import { type RunningServer, startServer } from '../servers/index.js';
+
+const context = { clock: systemClock, random: seededRandom(5), logger: silentLogger };
+
+let server: RunningServer;
+let service: string;
+let closers: (() => Promise<void>)[];
+
+beforeAll(async () => {
+  server = await startServer('consul');
+});
+
+afterAll(() => server.stop());
+
+beforeEach(() => {
+  service = freshService('consul');
+  closers = [];
+});
+
+afterEach(async () => {
+  server.thaw();
+  for (const close of closers.reverse()) await close();
+});
+
+async function opened(query = '?ttl=3s&wait=2s'): Promise<Registry> {
+  const registry = await openConsul(`consul://${server.address}${query}`, context, {});
+  closers.push(() => registry.close());
+  return registry;
+}
+
+function watched(registry: Registry): SupervisedWatch {
+  const watch = supervise(registry, service, context);
+  closers.push(() => watch.close());
+  return watch;
+}
+
+const one = (fields: object = {}): Instance => instanceOf({ service, id: 'a', ...fields });
+const idsOf = (snapshot: Snapshot | undefined) => snapshot?.instances.map(({ id }) => id);
+
+async function api(method: string, path: string, body?: object): Promise<unknown> {
+  const answer = await fetch(`http://${server.address}/v1${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+  return text === '' ? undefined : JSON.parse(text);
+}
+
+/** What the agent says of our check. */
+async function checkOf({ id }: Instance): Promise<{ Status: string } | undefined> {
+  const checks = (await api('GET', '/agent/checks')) as Record<string, { Status: string }>;
+  return checks[`service:${entryId(service, id)}`];
+}
+
+async function within(promise: Promise<unknown>, ms: number): Promise<unknown> {
+  return Promise.race([promise, new Promise((resolve) => setTimeout(resolve, ms, 'late'))]);
+}
+
+describe('an entry', () => {
+  test.each(['passing', 'warning'] as const)(
+    'has its true status from the first moment: %s',
+    async (status) => {
+      const registry = await opened();
+      const watch = watched(registry);
+      const seen: (string | undefined)[] = [];
+      watch.onUpdate((update) => {
+        if (update.type === 'snapshot') seen.push(update.snapshot.instances[0]?.status);
+      });
+      await vi.waitFor(() => expect(seen).toEqual([undefined]));
+      await registry.register(one({ status }));
+      expect((await checkOf(one()))?.Status).toBe(status);
+      await vi.waitFor(() => expect(seen.at(-1)).toBe(status));
+      expect(new Set(seen)).toEqual(new Set([undefined, status]));
+    },
+  );
+
+  test('is in the catalog with what other clients of Consul look for', async () => {
+    const registry = await opened('?ttl=3s&deregisterAfter=7m');
+    await registry.register(
+      one({ host: '10.9.8.7', port: 81, weight: 2.4, tags: ['blue'], metadata: { k: 'v' } }),
+    );
+    const [found] = (await api('GET', `/catalog/service/${service}?tag=blue`)) as Record<string, unknown>[];
+    expect(found).toMatchObject({
+      ServiceAddress: '10.9.8.7',
+      ServicePort: 81,
+      ServiceWeights: { Passing: 2, Warning: 2 },
+      ServiceMeta: { k: 'v', 'pilotfish-id': 'a', 'pilotfish-weight': '2.4' },
+    });
+  });
+
+  test('changes its status in place', async () => {
+    const registry = await opened();
+    const registration = await registry.register(one());
+    const watch = watched(registry);
+    await vi.waitFor(() => expect(watch.snapshot?.instances[0]?.status).toBe('passing'));
+    await registration.update(one({ status: 'warning', weight: 9 }));
+    await vi.waitFor(() =>
+      expect(watch.snapshot?.instances[0]).toMatchObject({ status: 'warning', weight: 9 }),
+    );
+    expect(await registration.confirm()).toBe('present');
+  });
+
+  test('that went critical is passing at once when it is registered again', async () => {
+    const registry = await opened();
+    const before = await registry.register(one());
+    await api('PUT', `/agent/check/fail/service:${entryId(service, 'a')}`);
+    expect(await before.confirm()).toBe('changed');
+    await registry.register(one());
+    expect((await checkOf(one()))?.Status).toBe('passing');
+  });
+
+  test('keeps passing as long as it is held, and no longer', async () => {
+    const registry = await opened('?ttl=1s');
+    const watch = watched(registry);
+    const registration = await registry.register(one());
+    const until = performance.now() + 2500;
+    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual(['a']));
+    while (performance.now() < until) {
+      expect((await checkOf(one()))?.Status).toBe('passing');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await registration.close();
+    expect(await checkOf(one())).toBeUndefined();
+  });
+
+  test('is apart from one with the same id in another service of the same agent', async () => {
+    const registry = await opened();
+    const mine = await registry.register(one());
+    const other = await registry.register(instanceOf({ service: `${service}-2`, id: 'a', port: 99 }));
+    expect([await mine.confirm(), await other.confirm()]).toEqual(['present', 'present']);
+  });
+
+  test('whose data somebody changed is repaired by an update', async () => {
+    const registry = await opened();
+    const registration = await registry.register(one());
+    const id = entryId(service, 'a');
+    const found = (await api('GET', `/agent/service/${id}`)) as { Meta: object };
+    const { Meta } = found;
+    const check = { CheckID: `service:${id}`, TTL: '3s' };
+    await api('PUT', '/agent/service/register', {
+      ID: id,
+      Name: service,
+      Port: 1,
+      Address: '1.2.3.4',
+      Meta,
+      Check: check,
+    });
+    expect(await registration.confirm()).toBe('changed');
+    await registration.update(one());
+    expect(await registration.confirm()).toBe('present');
+  });
+});
+
+describe('a registration that is no longer ours', () => {
+  test('is lost as deleted when the check is unknown', async () => {
+    const registry = await opened('?ttl=1s');
+    const registration = await registry.register(one());
+    await api('PUT', `/agent/check/deregister/service:${entryId(service, 'a')}`);
+    expect(await within(registration.lost, 2000)).toBe('deleted');
+  });
+
+  test('is lost as taken when another handle registers the same id, and cannot harm the new entry', async () => {
+    const [first, second] = [await opened('?ttl=1s'), await opened('?ttl=1s')];
+    const old = await first.register(one());
+    const next = await second.register(one({ weight: 5 }));
+    expect(await within(old.lost, 2000)).toBe('taken');
+    expect(await old.confirm()).toBe('absent');
+    await expect(old.update(one())).rejects.toMatchObject({ code: 'CONFLICT' });
+    await old.close();
+    await first.close();
+    expect(await next.confirm()).toBe('present');
+  });
+
+  test('does not deregister the new entry when it is closed before it knows', async () => {
+    const [first, second] = [await opened(), await opened()];
+    const old = await first.register(one());
+    const next = await second.register(one());
+    await old.close();
+    expect(await next.confirm()).toBe('present');
+  });
+});
+
+describe('lists', () => {
+  const register = (body: object) => api('PUT', '/agent/service/register', { Name: service, ...body });
+
+  test('hold the entries of other registrars, with the address of the node where they have none', async () => {
+    await register({ ID: `${service}-x`, Port: 8001 });
+    await register({
+      ID: `${service}-y`,
+      Port: 8002,
+      Address: '10.0.0.5',
+      Weights: { Passing: 10, Warning: 3 },
+    });
+    const watch = watched(await opened());
+    await vi.waitFor(() =>
+      expect(watch.snapshot?.instances).toMatchObject([
+        { id: `pilotfish-test~${service}-x`, endpoint: { host: '127.0.0.1', port: 8001 }, weight: 1 },
+        { id: `pilotfish-test~${service}-y`, endpoint: { host: '10.0.0.5', port: 8002 }, weight: 10 },
+      ]),
+    );
+    await api('PUT', `/agent/service/deregister/${service}-x`);
+    await api('PUT', `/agent/service/deregister/${service}-y`);
+  });
+
+  test('follow status: the weight of a warning, nothing of a critical one', async () => {
+    const check = { CheckID: service, TTL: '1h', Status: 'passing' };
+    await register({ ID: service, Port: 8001, Weights: { Passing: 10, Warning: 3 }, Check: check });
+    const watch = watched(await opened());
+    const weights = () => watch.snapshot?.instances.map(({ weight, status }) => [status, weight]);
+    await vi.waitFor(() => expect(weights()).toEqual([['passing', 10]]));
+    await api('PUT', `/agent/check/warn/${service}`);
+    await vi.waitFor(() => expect(weights()).toEqual([['warning', 3]]), { timeout: 5000 });
+    await api('PUT', `/agent/check/fail/${service}`);
+    await vi.waitFor(() => expect(weights()).toEqual([]), { timeout: 5000 });
+    await api('PUT', `/agent/service/deregister/${service}`);
+  });
+
+  test('lack what is in maintenance, which is no loss for its registration', async () => {
+    const registry = await opened();
+    const registration = await registry.register(one());
+    const watch = watched(registry);
+    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual(['a']));
+    const path = `/agent/service/maintenance/${entryId(service, 'a')}`;
+    await api('PUT', `${path}?enable=true&reason=test`);
+    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual([]), { timeout: 5000 });
+    expect(await registration.confirm()).toBe('present');
+    await api('PUT', `${path}?enable=false`);
+    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual(['a']), { timeout: 5000 });
+  });
+
+  test('come from another datacenter only if there is one', async () => {
+    const registry = await opened('?dc=mars');
+    await expect(registry.services()).rejects.toThrow(/No path to datacenter/);
+  });
+
+  test('of services leave out Consul itself', async () => {
+    const registry = await opened();
+    await registry.register(one());
+    const names = await registry.services();
+    expect(names).toContain(service);
+    expect(names).not.toContain('consul');
+  });
+});
+
+describe('an agent in trouble', () => {
+  test('that lost its data makes registrations lost, and they can be registered again', async () => {
+    await using own = await startServer('consul');
+    const registry = await openConsul(`consul://${own.address}?ttl=1s`, context, {});
+    closers.push(() => registry.close());
+    const registration = await registry.register(one());
+    await own.restart({ wipe: true });
+    expect(await within(registration.lost, 5000)).toBe('deleted');
+    const again = await registry.register(one());
+    expect(await again.confirm()).toBe('present');
+    await registry.close();
+  });
+
+  test('that was silent for longer than the TTL gets the entry back by the next heartbeat', async () => {
+    const registry = await opened('?ttl=1s&wait=1s');
+    const states: RegistryState[] = [];
+    registry.onState((state) => states.push(state));
+    const registration = await registry.register(one());
+    server.freeze();
+    await vi.waitFor(() => expect(states).toContain('suspended'), { timeout: 5000 });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    server.thaw();
+    await vi.waitFor(async () => expect(await registration.confirm()).toBe('present'), { timeout: 8000 });
+    expect(states).toEqual(['connected', 'suspended', 'connected']);
+    expect(await within(registration.lost, 0)).toBe('late');
+  });
+
+  test('that was silent while something was registered keeps nothing of the unfinished call', async () => {
+    const registry = await opened();
+    const watch = watched(registry);
+    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual([]));
+    server.freeze();
+    const stop = new AbortController();
+    const reason = new Error('no more time');
+    setTimeout(() => stop.abort(reason), 300);
+    await expect(registry.register(one(), { signal: stop.signal })).rejects.toBe(reason);
+    server.thaw();
+    const gone = async () => expect(await checkOf(one())).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await vi.waitFor(gone, { timeout: 5000 });
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await gone();
+  });
+
+  test('that is down makes register and ping UNAVAILABLE', async () => {
+    const registry = await openConsul('consul://127.0.0.1:1', context, {});
+    await expect(registry.register(one())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(registry.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(registry.state).toBe('connecting');
+    await registry.close();
+  });
+
+  test('does not hold up close for longer than five seconds', async () => {
+    const registry = await opened();
+    await registry.register(one());
+    server.freeze();
+    const before = performance.now();
+    await registry.close();
+    expect(performance.now() - before).toBeLessThan(6000);
+    server.thaw();
+    await api('PUT', `/agent/service/deregister/${entryId(service, 'a')}`);
+  });
+});
+
+describe('ACLs', () => {
+  const rootToken = 'root-token';
+
+  /** A server where nobody may touch a service without the root token. */
+  async function guardedServer(): Promise<RunningServer> {
+    const acl = `acl { enabled = true default_policy = "allow" tokens { master = "${rootToken}" } }`;
+    const own = await startServer('consul', { args: [`-hcl=${acl}`] });
+    const put = async (path: string, body: object): Promise<void> => {
+      const headers = { 'x-consul-token': rootToken };
+      const answer = await fetch(`http://${own.address}/v1/acl/${path}`, {
+        method: 'PUT',
+        headers,
+        body: JSON.stringify(body),
+      });
+      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    };
+    await vi.waitFor(
+      () => put('policy', { Name: 'nothing', Rules: 'service_prefix "" { policy = "deny" }' }),
+      { timeout: 10_000 },
+    );
+    await put('token/00000000-0000-0000-0000-000000000002', { Policies: [{ Name: 'nothing' }] });
+    return own;
+  }
+
+  test('deny a registration without a token, and allow it with the token of a file', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'pilotfish-token-'));
+    const tokenFile = join(dir, 'token');
+    await writeFile(tokenFile, `${rootToken}\n`, { mode: 0o600 });
+    await using own = await guardedServer();
+    const url = `consul://${own.address}?ttl=2s`;
+    const outside = await openConsul(url, context, {});
+    await expect(outside.register(one())).rejects.toMatchObject({ code: 'DENIED' });
+    expect(outside.state).toBe('denied');
+    const inside = await openConsul(`${url}&tokenFile=${tokenFile}`, context, {});
+    const registration = await inside.register(one());
+    expect(await registration.confirm()).toBe('present');
+    const first = await inside.watch(service)[Symbol.asyncIterator]().next();
+    expect(idsOf(first.value as Snapshot)).toEqual(['a']);
+    await Promise.all([outside.close(), inside.close()]);
+    await rm(dir, { recursive: true });
+  });
+});
+
+describe('the token', () => {
+  const url = 'consul://127.0.0.1:1';
+
+  test.each([
+    [0o640, /mode 600 or 400.* got mode 640/],
+    [0o604, /got mode 604/],
+  ])('in a file of mode %o is refused', async (mode, message) => {
+    const dir = await mkdtemp(join(tmpdir(), 'pilotfish-token-'));
+    const file = join(dir, 'token');
+    await writeFile(file, 'very-secret');
+    await chmod(file, mode);
+    const failure = openConsul(`${url}?tokenFile=${file}`, context, {});
+    await expect(failure).rejects.toThrow(message);
+    await expect(failure).rejects.not.toThrow(/very-secret/);
+    await expect(openConsul(url, context, { CONSUL_HTTP_TOKEN_FILE: file })).rejects.toThrow(message);
+    await rm(dir, { recursive: true });
+  });
+
+  test.each([
+    ['two lines', 'a\nb', /expected one token/],
+    ['nothing', ' \n', /got 0 characters/],
+    ['a header of its own', 'a\r\nhost: x', /expected one token/],
+  ])('that is %s is refused and not told', async (_, token, message) => {
+    const failure = openConsul(url, context, { CONSUL_HTTP_TOKEN: token });
+    await expect(failure).rejects.toThrow(message);
+    await expect(failure).rejects.not.toThrow(/host: x/);
+  });
+
+  test('in a file that is missing is refused', async () => {
+    await expect(openConsul(`${url}?tokenFile=/nowhere/token`, context, {})).rejects.toThrow(/ENOENT/);
+  });
+});
+
+describe('the URL', () => {
+  test.each([
+    ['consul://a,b', /exactly one Consul agent, got 2 hosts/],
+    ['consul://a/v1', /no path after the host, got "\/v1"/],
+    ['consul://a?ttl=100ms', /expected 1s to 24h, got 100ms, at registry\?ttl/],
+    ['consul://a?wait=11m', /expected 100ms to 10m, got 11m/],
+    ['consul://a?deregisterAfter=30s', /expected 1m to 720h, got 30s/],
+    ['consul://a?dc=a/b', /the name of a datacenter, got "a\/b"/],
+    ['consul://a?token=x', /expected one of: dc, ttl, wait, deregisterAfter, tokenFile/],
+    ['consul://user:pass@a', /no user or password/],
+  ])('%s is refused', async (url, message) => {
+    await expect(openConsul(url, context, {})).rejects.toThrow(message);
+  });
+
+  test('tells everything that is wrong at once', async () => {
+    await expect(openConsul('consul://a,b/x?ttl=1ms&wait=0s', context, {})).rejects.toThrow(
+      /2 hosts[\s\S]*"\/x"[\s\S]*\?ttl[\s\S]*\?wait/,
+    );
+  });
+});

@@ -1,0 +1,108 @@
+import { register as globalRegister, Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import { instrument, RESOLVER_METRICS } from '../../resolver/metrics.js';
+import { fixture, settled } from './fixture.js';
+import { instance, instances } from './memory-registry.js';
+
+async function sampleOf(register: Registry, name: string): Promise<number | undefined> {
+  const metric = (await register.getMetricsAsJSON()).find((each) => each.name === name);
+  expect(metric).toBeDefined();
+  return metric?.values.find(({ labels }) => labels.service === 'orders')?.value as number | undefined;
+}
+
+describe('the metrics of a discovery', () => {
+  it('say what it knows when they are scraped', async () => {
+    const { clock, registry, discovery } = await fixture();
+    const register = instrument(discovery);
+    const orders = discovery.service('orders');
+    orders.tryPick();
+    registry.list(
+      [...instances(['a', 'b']), instance({ id: 'c', host: '0.0.0.0' })],
+      [{ entry: 'x', reason: 'y' }],
+    );
+    await settled(clock);
+    for (let n = 0; n < 5; n++) orders.pick();
+    registry.fail('gone');
+    await clock.advance(1500);
+    expect(await sampleOf(register, 'pilotfish_resolver_endpoints')).toBe(2);
+    expect(await sampleOf(register, 'pilotfish_resolver_picks_total')).toBe(5);
+    expect(await sampleOf(register, 'pilotfish_resolver_empty_picks_total')).toBe(1);
+    expect(await sampleOf(register, 'pilotfish_resolver_stale_seconds')).toBe(1.5);
+    expect(await sampleOf(register, 'pilotfish_resolver_watch_updates_total')).toBe(1);
+    expect(await sampleOf(register, 'pilotfish_resolver_watch_errors_total')).toBeGreaterThanOrEqual(1);
+    expect(await sampleOf(register, 'pilotfish_resolver_rejected_entries')).toBe(2);
+  });
+
+  it('are exactly those described, each with its type and labels', async () => {
+    const { clock, discovery } = await fixture();
+    discovery.service('orders');
+    await settled(clock);
+    const found = await instrument(discovery).getMetricsAsJSON();
+    expect(found.map(({ name, type, help }) => ({ name, type, help }))).toEqual(
+      RESOLVER_METRICS.map(({ name, type, meaning }) => ({ name, type, help: meaning })),
+    );
+    const labels = new Set(
+      found.flatMap(({ values }) => values.flatMap((value) => Object.keys(value.labels))),
+    );
+    expect([...labels]).toEqual(['service']);
+  });
+
+  it('never touch the global registry', async () => {
+    const { discovery } = await fixture();
+    instrument(discovery);
+    expect(globalRegister.getMetricsAsArray()).toEqual([]);
+  });
+
+  it('are silent about staleness before the first list', async () => {
+    const { clock, discovery } = await fixture();
+    const register = instrument(discovery);
+    discovery.service('orders');
+    await settled(clock);
+    expect(await sampleOf(register, 'pilotfish_resolver_stale_seconds')).toBeUndefined();
+    expect(await sampleOf(register, 'pilotfish_resolver_picks_total')).toBe(0);
+  });
+
+  it('drop the gauges of a service that nobody holds any more, and keep its counts', async () => {
+    const { clock, registry, discovery } = await fixture();
+    const register = instrument(discovery);
+    registry.list(instances(['a']));
+    const orders = discovery.service('orders');
+    await settled(clock);
+    orders.pick();
+    await orders.close();
+    expect(await sampleOf(register, 'pilotfish_resolver_endpoints')).toBeUndefined();
+    expect(await sampleOf(register, 'pilotfish_resolver_picks_total')).toBe(1);
+  });
+});
+
+describe('two discoveries on one registry of metrics', () => {
+  it('add up, and a count never falls when one of them closes', async () => {
+    const register = new Registry();
+    const worlds = [await fixture(), await fixture()];
+    for (const { clock, registry, discovery } of worlds) {
+      expect(instrument(discovery, { register })).toBe(register);
+      registry.list(instances(['a', 'b']));
+      const orders = discovery.service('orders');
+      await settled(clock);
+      for (let n = 0; n < 3; n++) orders.pick();
+    }
+    expect(await sampleOf(register, 'pilotfish_resolver_picks_total')).toBe(6);
+    expect(await sampleOf(register, 'pilotfish_resolver_endpoints')).toBe(4);
+    await worlds[0]?.discovery.close();
+    await sampleOf(register, 'pilotfish_resolver_picks_total');
+    expect(await sampleOf(register, 'pilotfish_resolver_picks_total')).toBe(6);
+    expect(await sampleOf(register, 'pilotfish_resolver_endpoints')).toBe(2);
+  });
+
+  it('count a discovery once that was attached twice', async () => {
+    const register = new Registry();
+    const { clock, registry, discovery } = await fixture();
+    instrument(discovery, { register });
+    instrument(discovery, { register });
+    registry.list(instances(['a']));
+    const orders = discovery.service('orders');
+    await settled(clock);
+    orders.pick();
+    expect(await sampleOf(register, 'pilotfish_resolver_picks_total')).toBe(1);
+  });
+});

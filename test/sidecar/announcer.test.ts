@@ -1,0 +1,288 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { instanceOf } from '../../registry/testing/index.js';
+import { abortable } from '../../runtime/abort.js';
+import { PilotfishError } from '../../runtime/errors.js';
+import type { Logger } from '../../runtime/logger.js';
+import { below, fraction, seededRandom } from '../../runtime/random.js';
+import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { Announcer } from '../../sidecar/announcer.js';
+import { ScriptedRegistry } from './scripted-registry.js';
+
+const instance = instanceOf({ service: 'orders', id: 'a' });
+const heavier = { ...instance, weight: 5 };
+const away = new PilotfishError('UNAVAILABLE', 'nobody answers');
+
+let clock: VirtualClock;
+let registry: ScriptedRegistry;
+let announcer: Announcer;
+let lines: { level: string; message: string; cause?: string }[];
+
+const recorder = (level: string) => (fields: object, message: string) => {
+  lines.push({ level, message, ...fields });
+};
+const logger: Logger = {
+  debug: recorder('debug'),
+  info: recorder('info'),
+  warn: recorder('warn'),
+  error: recorder('error'),
+};
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  registry = new ScriptedRegistry();
+  lines = [];
+  announcer = new Announcer(registry, 'orders', { clock, random: seededRandom(7), logger });
+});
+
+afterEach(async () => {
+  await announcer.close();
+  expect(clock.pending).toBe(0);
+});
+
+/** Lets everything that is due now happen. */
+const settle = (): Promise<void> => clock.advance(0);
+
+const count = (call: string): number => registry.calls.filter((each) => each === call).length;
+
+/** Makes calls of one kind fail until the returned function is called. */
+function failing(kind: string, error: unknown = away): () => void {
+  registry.before = async (call) => {
+    if (call === kind) throw error;
+  };
+  return () => {
+    registry.before = async () => {};
+  };
+}
+
+test('writes nothing before something is desired', async () => {
+  await clock.advance(60_000);
+  expect(registry.calls).toEqual([]);
+  expect(announcer.settled).toBe(true);
+});
+
+test('registers what is desired, once, and says so with the cause', async () => {
+  announcer.announce(instance, 'probe tcp is passing: connected');
+  await settle();
+  expect(registry.calls).toEqual(['register a']);
+  expect(announcer.confirmed).toEqual(instance);
+  expect(announcer.settled).toBe(true);
+  expect(lines).toMatchObject([
+    { level: 'info', message: 'registered', cause: 'probe tcp is passing: connected' },
+  ]);
+});
+
+test('desiring the same again writes nothing', async () => {
+  announcer.announce(instance, 'first');
+  await settle();
+  announcer.announce({ ...instance }, 'again');
+  await settle();
+  expect(registry.calls).toEqual(['register a']);
+});
+
+test('changed data is updated in place, without a removal', async () => {
+  announcer.announce(instance, 'up');
+  await settle();
+  announcer.announce(heavier, 'weight');
+  await settle();
+  expect(registry.calls).toEqual(['register a', 'update a']);
+  expect(announcer.confirmed).toEqual(heavier);
+});
+
+test('deregisters when nothing is desired any more', async () => {
+  announcer.announce(instance, 'up');
+  await settle();
+  announcer.announce(undefined, 'probe tcp is failing: refused');
+  await settle();
+  expect(registry.calls).toEqual(['register a', 'close a']);
+  expect(announcer.confirmed).toBeUndefined();
+  expect(lines.at(-1)).toMatchObject({ message: 'deregistered', cause: 'probe tcp is failing: refused' });
+});
+
+describe('state moves only after the registry has answered', () => {
+  test('a failed register leaves nothing confirmed, and is tried again until it succeeds', async () => {
+    const recover = failing('register');
+    announcer.announce(instance, 'up');
+    await clock.advance(60_000);
+    expect(announcer.confirmed).toBeUndefined();
+    expect(announcer.settled).toBe(false);
+    expect(announcer.error).toBe(away);
+    expect(count('register a')).toBeGreaterThan(5);
+    recover();
+    await clock.advance(10_000);
+    expect(announcer.settled).toBe(true);
+    expect(announcer.error).toBeUndefined();
+  });
+
+  test('an outage is one log line, however many attempts fail', async () => {
+    failing('register');
+    announcer.announce(instance, 'up');
+    await clock.advance(300_000);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ level: 'warn', cause: 'nobody answers' });
+  });
+
+  test('a failed deregister keeps the entry confirmed, and is tried again until it succeeds', async () => {
+    announcer.announce(instance, 'up');
+    await settle();
+    const recover = failing('close');
+    announcer.announce(undefined, 'down');
+    await clock.advance(30_000);
+    expect(announcer.confirmed).toEqual(instance);
+    recover();
+    await clock.advance(10_000);
+    expect(announcer.confirmed).toBeUndefined();
+    expect(registry.entries.size).toBe(0);
+  });
+
+  test('attempts in a row are spread over at most 10 s each', async () => {
+    const attempts: number[] = [];
+    registry.before = async () => {
+      attempts.push(clock.now());
+      throw away;
+    };
+    announcer.announce(instance, 'up');
+    await clock.advance(600_000);
+    const waits = attempts.slice(1).map((at, i) => at - (attempts[i] as number));
+    expect(Math.max(...waits)).toBeLessThanOrEqual(10_000);
+    expect(attempts.length).toBeLessThan(300);
+  });
+});
+
+test('a register in flight is given up when the service fails meanwhile', async () => {
+  registry.before = (_call, signal) => abortable(new Promise<never>(() => {}), signal);
+  announcer.announce(instance, 'up');
+  await settle();
+  registry.before = async () => {};
+  announcer.announce(undefined, 'down');
+  await settle();
+  expect(registry.entries.size).toBe(0);
+  expect(announcer.settled).toBe(true);
+});
+
+describe('an entry that is lost', () => {
+  beforeEach(async () => {
+    announcer.announce(instance, 'up');
+    await settle();
+    await clock.advance(5_000);
+  });
+
+  test('by expiry is back within half a second', async () => {
+    registry.lose('expired');
+    await settle();
+    expect(announcer.confirmed).toBeUndefined();
+    await clock.advance(500);
+    expect(announcer.confirmed).toEqual(instance);
+  });
+
+  test('by a deletion is back at once', async () => {
+    registry.lose('deleted');
+    await settle();
+    expect(announcer.confirmed).toEqual(instance);
+  });
+
+  test('by deletions again and again is written once a second, no more', async () => {
+    const before = count('register a');
+    for (let i = 0; i < 100; i++) {
+      if (announcer.confirmed !== undefined) registry.lose('deleted');
+      await clock.advance(100);
+    }
+    expect(count('register a') - before).toBeLessThanOrEqual(11);
+    expect(count('register a') - before).toBeGreaterThanOrEqual(9);
+  });
+
+  test('to another process with the same id is not fought over: one alarm, and a long wait', async () => {
+    registry.lose('taken');
+    await settle();
+    expect(announcer.error).toMatchObject({ code: 'CONFLICT' });
+    expect(lines.at(-1)).toMatchObject({ level: 'error', message: 'lost the registration' });
+    await clock.advance(9_000);
+    expect(count('register a')).toBe(1);
+    await clock.advance(30_000);
+    expect(count('register a')).toBe(2);
+  });
+
+  test('to another process is forgotten at once when the service fails', async () => {
+    registry.lose('taken');
+    await settle();
+    announcer.announce(undefined, 'down');
+    await settle();
+    expect(announcer.settled).toBe(true);
+  });
+
+  test('is not written again when nothing is desired', async () => {
+    announcer.announce(undefined, 'down');
+    registry.lose('expired');
+    await clock.advance(60_000);
+    expect(count('register a')).toBe(1);
+  });
+});
+
+describe('the periodic read-back', () => {
+  beforeEach(async () => {
+    announcer.announce(instance, 'up');
+    await settle();
+  });
+
+  test('confirms every 30 s, give or take 30 %, and writes nothing', async () => {
+    await clock.advance(600_000);
+    expect(count('confirm a')).toBeGreaterThanOrEqual(15);
+    expect(count('confirm a')).toBeLessThanOrEqual(29);
+    expect(count('register a')).toBe(1);
+    expect(announcer.confirmedAt).toBeGreaterThan(clock.now() - 40_000);
+  });
+
+  test('repairs an entry that somebody changed', async () => {
+    registry.confirmation = 'changed';
+    await clock.advance(40_000);
+    expect(count('update a')).toBe(1);
+  });
+
+  test('that fails loses nothing', async () => {
+    failing('confirm');
+    await clock.advance(120_000);
+    expect(announcer.confirmed).toEqual(instance);
+    expect(count('register a')).toBe(1);
+  });
+});
+
+test('untilSettled resolves when the registry holds what is desired, and rejects when it is aborted', async () => {
+  failing('register');
+  announcer.announce(instance, 'up');
+  const abort = new AbortController();
+  const waiting = announcer.untilSettled(abort.signal);
+  abort.abort(new Error('enough'));
+  await expect(waiting).rejects.toThrow('enough');
+  registry.before = async () => {};
+  const settled = announcer.untilSettled(new AbortController().signal);
+  await clock.advance(10_000);
+  await settled;
+});
+
+test.each(Array.from({ length: 100 }, (_, i) => i + 1))(
+  'whatever fails, hangs, is lost or changes meanwhile, it ends where it should (seed %i)',
+  async (seed) => {
+    const random = seededRandom(seed * 7919);
+    registry.before = async (call, signal) => {
+      const chance = fraction(random);
+      if (chance < 0.3) throw away;
+      if (chance < 0.4 && call !== 'close') await abortable(new Promise<never>(() => {}), signal);
+    };
+    for (let event = 0; event < 40; event++) {
+      const kind = below(random, 4);
+      if (kind === 0) announcer.announce(undefined, 'down');
+      if (kind === 1) announcer.announce(below(random, 2) === 0 ? instance : heavier, 'up');
+      if (kind === 2 && announcer.confirmed !== undefined) registry.lose('expired');
+      await clock.advance(below(random, 20_000));
+    }
+    registry.before = async () => {};
+    announcer.announce(heavier, 'one more');
+    announcer.announce(undefined, 'down');
+    announcer.announce(instance, 'up');
+    await clock.advance(20_000);
+    expect([...registry.entries.values()]).toEqual([instance]);
+    expect(announcer.settled).toBe(true);
+    announcer.announce(undefined, 'down');
+    await clock.advance(20_000);
+    expect(registry.entries.size).toBe(0);
+  },
+);

@@ -1,0 +1,95 @@
+/** A registry in memory whose every call a test can fail, delay or contradict. For state machines, not for proof. */
+import type {
+  Confirmation,
+  Instance,
+  LostReason,
+  OperationOptions,
+  Registration,
+  Registry,
+  RegistryState,
+  Snapshot,
+} from '../../registry/contract.js';
+import { type Deferred, deferred } from '../../runtime/deferred.js';
+import { Emitter } from '../../runtime/events.js';
+
+export type Call = 'register' | 'update' | 'confirm' | 'close';
+
+export class ScriptedRegistry implements Registry {
+  readonly kind = 'scripted';
+  readonly url = 'scripted:';
+  state: RegistryState = 'connected';
+  readonly onState = new Emitter<RegistryState>().event;
+  /** What the registry holds, by id. */
+  readonly entries = new Map<string, Instance>();
+  /** Every call in order, such as `register a`. */
+  readonly calls: string[] = [];
+  /** Consulted before each call takes effect: reject to fail it, stay pending to hang it. */
+  before: (call: Call, signal: AbortSignal | undefined) => Promise<void> = async () => {};
+  confirmation: Confirmation = 'present';
+  readonly handles: ScriptedRegistration[] = [];
+
+  async register(instance: Instance, { signal }: OperationOptions = {}): Promise<ScriptedRegistration> {
+    this.calls.push(`register ${instance.id}`);
+    await this.before('register', signal);
+    signal?.throwIfAborted();
+    this.entries.set(instance.id, instance);
+    const handle = new ScriptedRegistration(this, instance);
+    this.handles.push(handle);
+    return handle;
+  }
+
+  /** The last registration, as if the registry had ended it. */
+  lose(reason: LostReason): void {
+    const handle = this.handles.at(-1) as ScriptedRegistration;
+    this.entries.delete(handle.instance.id);
+    handle.lose(reason);
+  }
+
+  async *watch(): AsyncGenerator<Snapshot> {}
+
+  async services(): Promise<readonly string[]> {
+    return [];
+  }
+
+  async ping(): Promise<void> {}
+
+  async close(): Promise<void> {}
+}
+
+export class ScriptedRegistration implements Registration {
+  readonly #registry: ScriptedRegistry;
+  readonly #lost: Deferred<LostReason> = deferred();
+  instance: Instance;
+
+  constructor(registry: ScriptedRegistry, instance: Instance) {
+    this.#registry = registry;
+    this.instance = instance;
+  }
+
+  get lost(): Promise<LostReason> {
+    return this.#lost.promise;
+  }
+
+  lose(reason: LostReason): void {
+    this.#lost.resolve(reason);
+  }
+
+  async update(instance: Instance, { signal }: OperationOptions = {}): Promise<void> {
+    this.#registry.calls.push(`update ${instance.id}`);
+    await this.#registry.before('update', signal);
+    this.#registry.entries.set(instance.id, instance);
+    this.instance = instance;
+  }
+
+  async confirm({ signal }: OperationOptions = {}): Promise<Confirmation> {
+    this.#registry.calls.push(`confirm ${this.instance.id}`);
+    await this.#registry.before('confirm', signal);
+    return this.#registry.confirmation;
+  }
+
+  async close({ signal }: OperationOptions = {}): Promise<void> {
+    this.#registry.calls.push(`close ${this.instance.id}`);
+    await this.#registry.before('close', signal);
+    this.#registry.entries.delete(this.instance.id);
+  }
+}
