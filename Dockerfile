@@ -37,7 +37,7 @@ RUN ln -s /app/dist/cli/main.js /usr/local/bin/pilotfish
 USER 1000:1000
 # Asks the sidecar itself, not the services it probes, which have /readyz. A sidecar whose admin server listens
 # elsewhere says so in PILOTFISH_ADMIN rather than in its file, or brings its own check.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=3s --start-period=5s --retries=3 \
     CMD ["node", "-e", "require('node:http').get(`http://${process.env.PILOTFISH_ADMIN || '127.0.0.1:9190'}/healthz`, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # Without a shell, node is process 1 and gets SIGTERM itself; it has handlers for it and starts no children to reap, so
 # it needs no init. In the tenth of a second before the handlers stand a signal is lost, as for any process 1; nothing

@@ -15,7 +15,8 @@ import type { PickContender, PickRound } from './pick-contender.js';
 
 const SIZES = [3, 10, 100, 1000, 10_000];
 const ROUNDS = 7;
-const QUICK_ROUNDS = 3;
+const QUICK_SIZES = [10, 1000];
+const QUICK_ROUNDS = 2;
 
 /** Each contender with the bare loop that it is compared with. */
 const FLOOR_OF: Readonly<Record<PickContender, PickContender>> = {
@@ -36,10 +37,12 @@ interface Row {
   readonly bytes: number;
 }
 
-/** @param options With `quick` fewer rounds, so wider spreads. */
+/** @param options With `quick` fewer sizes and rounds, so wider spreads. */
 export async function benchPick({ quick = false }: { readonly quick?: boolean } = {}): Promise<void> {
   const rows: Row[] = [];
-  for (const size of SIZES) rows.push(...(await measure(size, quick ? QUICK_ROUNDS : ROUNDS)));
+  for (const size of quick ? QUICK_SIZES : SIZES) {
+    rows.push(...(await measure(size, quick ? QUICK_ROUNDS : ROUNDS)));
+  }
   report<Row>(
     'pick(), one service handle: ns, times the bare loop of the same round, bytes; median (min-max)',
     [

@@ -49,7 +49,8 @@ interface Row {
   readonly timesBareResident: Spread;
   readonly anonymousMiB: Spread;
   readonly processorPercent: Spread;
-  readonly timesBareProcessor: Spread;
+  /** Over all windows; null when the bare process had no processor time at all. */
+  readonly timesBareProcessor: number | null;
 }
 
 /** @param folder a folder of the bench's own, for the configuration and the registry. */
@@ -112,7 +113,8 @@ function configOf(count: number, probe: ProbeText, port: number, folder: string)
     address: '127.0.0.1',
     probes: [probe],
   }));
-  return { registry: `local:${join(folder, 'registry')}`, interval: '1s', admin: '127.0.0.1:0', services };
+  const registry = `local:${join(folder, 'registry')}`;
+  return { registry, interval: '1s', timeout: '900ms', admin: '127.0.0.1:0', services };
 }
 
 async function untilReady(adminUrl: string): Promise<void> {
@@ -151,8 +153,7 @@ async function sample(pid: number, windowMs: number): Promise<Usage> {
 function reportRest(running: readonly Running[], usages: ReadonlyMap<string, readonly Usage[]>): void {
   const figures = (name: string, figure: keyof Usage): number[] =>
     (usages.get(name) as readonly Usage[]).map((usage) => usage[figure]);
-  const timesBare = (name: string, figure: keyof Usage): Spread =>
-    spreadOf(ratios(figures(name, figure), figures(BARE, figure)));
+  const processorOf = (name: string): number => sum(figures(name, 'processorPercent'));
   report<Row>(
     'sidecar at rest, each service checked every second; median (min-max) of the windows',
     [
@@ -161,15 +162,19 @@ function reportRest(running: readonly Running[], usages: ReadonlyMap<string, rea
       { title: 'x bare', text: ({ timesBareResident }) => formatSpread(timesBareResident) },
       { title: 'anonymous MiB', text: ({ anonymousMiB }) => formatSpread(anonymousMiB, 1) },
       { title: 'CPU, % of a core', text: ({ processorPercent }) => formatSpread(processorPercent) },
-      { title: 'x bare', text: ({ timesBareProcessor }) => formatSpread(timesBareProcessor, 0) },
+      { title: 'x bare', text: ({ timesBareProcessor }) => timesBareProcessor?.toFixed(0) ?? 'bare: none' },
     ],
     running.map(({ name }) => ({
       contender: name,
       residentMiB: spreadOf(figures(name, 'residentMiB')),
-      timesBareResident: timesBare(name, 'residentMiB'),
+      timesBareResident: spreadOf(ratios(figures(name, 'residentMiB'), figures(BARE, 'residentMiB'))),
       anonymousMiB: spreadOf(figures(name, 'anonymousMiB')),
       processorPercent: spreadOf(figures(name, 'processorPercent')),
-      timesBareProcessor: timesBare(name, 'processorPercent'),
+      timesBareProcessor: processorOf(BARE) === 0 ? null : processorOf(name) / processorOf(BARE),
     })),
   );
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }

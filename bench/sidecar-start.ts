@@ -43,7 +43,7 @@ function contenders(service: Server, registry: string): readonly Contender<numbe
   const args = [
     ...['--registry', registry, '--service', 'bench', '--port', `${port}`, '--address', '127.0.0.1'],
     // Jitter would delay the first check on purpose, by up to its share of the interval.
-    ...['--probe', 'http:/', '--interval', '1s', '--jitter', '0', '--admin', '127.0.0.1:0'],
+    ...['--probe', 'http:/', '--jitter', '0', '--admin', '127.0.0.1:0'],
   ];
   const [bareName, sidecarName] = NAMES;
   return [

@@ -3,28 +3,27 @@
  * metrics to them from outside, and takes everything down again in the right order.
  */
 
-import type { Instance, Registry } from '../registry/contract.js';
-import { parseInstance } from '../registry/instance.js';
+import type { Registry } from '../registry/contract.js';
 import { openWritable } from '../registry/open.js';
 import { linkedAbort } from '../runtime/abort.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
 import { PilotfishError } from '../runtime/errors.js';
-import { BadInputError, type Problem } from '../runtime/expected.js';
 import type { HostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
-import { chooseAddress, isSharedRegistry } from './address.js';
 import { startAdmin } from './admin.js';
 import { standardRoutes } from './admin-routes.js';
 import { Announcer } from './announcer.js';
-import type { ServiceConfig, SidecarConfig } from './config/config.js';
+import type { SidecarConfig } from './config/config.js';
 import { createLogger } from './log.js';
 import { LoopLag } from './loop-lag.js';
 import { SidecarMetrics } from './metrics.js';
 import { startMetricsServer } from './metrics-server.js';
+import { planServices, type ServicePlan } from './plan.js';
+import { Prober } from './prober.js';
 import { Service } from './service.js';
-import { startServiceHealth } from './service-health.js';
+import { ServiceHealth } from './service-health.js';
 
 /** How long a stop waits for the registries to confirm. An entry that could not be removed ends with its TTL. */
 const WITHDRAW_LIMIT_MS = 10_000;
@@ -70,7 +69,7 @@ export async function startSidecar(config: SidecarConfig, options: SidecarOption
     const lag = new LoopLag(clock);
     closers.defer(() => lag.close());
     const metrics = new SidecarMetrics({ clock, lag });
-    const instances = await instancesOf(config);
+    const plans = await planServices(config, { clock, logger });
     const registries = await openAll(config.registries, { clock, random, logger }, metrics, closers);
     const services: Service[] = [];
     const admin = await startAdmin({
@@ -93,10 +92,8 @@ export async function startSidecar(config: SidecarConfig, options: SidecarOption
     const metricsUrl =
       config.metrics && (await serveMetrics(config.metrics, { clock, logger, metrics }, closers));
     const context = { clock, random, logger, lag, metrics, registries };
-    for (const [i, service] of config.services.entries()) {
-      services.push(await startService(service, instances[i] as Instance, context));
-    }
     closers.defer(() => withdrawAll(services, context));
+    services.push(...plans.map((plan) => startService(plan, context)));
     const names = services.map(({ name }) => name);
     logger.info({ admin: admin.url, metrics: metricsUrl, services: names }, 'the sidecar runs');
     return { adminUrl: admin.url, metricsUrl, close: () => closers.close() };
@@ -115,27 +112,6 @@ async function serveMetrics(
   const server = await startMetricsServer({ ...address, clock, logger, metrics: () => metrics.text() });
   closers.defer(() => server.close());
   return server.url;
-}
-
-/** How each service will be listed. Everything that is wrong with any of them is reported at once. */
-async function instancesOf({ services, registries }: SidecarConfig): Promise<readonly Instance[]> {
-  const shared = registries.some(isSharedRegistry);
-  const problems: Problem[] = [];
-  const instances: Instance[] = [];
-  for (const [i, { name, address, ...rest }] of services.entries()) {
-    const path = `services[${i}]`;
-    try {
-      const host = await chooseAddress(address, { shared, path: `${path}.address` });
-      const parsed = parseInstance({ service: name, host, ...rest });
-      if (parsed.ok) instances.push(parsed.value);
-      else problems.push(...parsed.error.map((problem) => ({ ...problem, path: `${path}.${problem.path}` })));
-    } catch (error) {
-      if (!(error instanceof BadInputError)) throw error;
-      problems.push(...error.problems);
-    }
-  }
-  if (problems.length > 0) throw new BadInputError(problems);
-  return instances;
 }
 
 async function openAll(
@@ -158,12 +134,15 @@ async function openAll(
   return registries;
 }
 
-async function startService(config: ServiceConfig, instance: Instance, context: Context): Promise<Service> {
+function startService({ instance, probes }: ServicePlan, context: Context): Service {
   const { metrics } = context;
+  const labels = { service: instance.service, id: instance.id };
+  const probers = probes.map(({ probe, config }) => new Prober(probe, config, context));
+  const health = new ServiceHealth(instance.service, probers);
+  metrics.observeServiceHealth(labels, health);
   const announcers = context.registries.map((registry) => {
-    const announcer = new Announcer(registry, config.name, context);
-    const report = (): void =>
-      metrics.registered(config.name, registry.url, announcer.confirmed !== undefined);
+    const announcer = new Announcer(registry, instance.service, context);
+    const report = (): void => metrics.registered(labels, registry.url, announcer.confirmed !== undefined);
     report();
     announcer.onChange(report);
     announcer.onOperation(({ operation, result }) =>
@@ -171,8 +150,6 @@ async function startService(config: ServiceConfig, instance: Instance, context: 
     );
     return announcer;
   });
-  const health = await startServiceHealth(config, context);
-  metrics.observeServiceHealth(health);
   return new Service(instance, health, announcers, context);
 }
 

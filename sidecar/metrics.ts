@@ -23,37 +23,37 @@ export const SIDECAR_METRICS = {
   checks: {
     name: 'pilotfish_checks_total',
     type: 'counter',
-    labels: ['service', 'probe', 'result'],
+    labels: ['service', 'id', 'probe', 'result'],
     help: 'Checks by result: passing, warning, failing, unknown.',
   },
   checkDuration: {
     name: 'pilotfish_check_duration_seconds',
     type: 'histogram',
-    labels: ['service', 'probe'],
+    labels: ['service', 'id', 'probe'],
     help: 'How long scheduled checks took; TTL probes are not in it.',
   },
   checkOverruns: {
     name: 'pilotfish_check_overruns_total',
     type: 'counter',
-    labels: ['service', 'probe'],
+    labels: ['service', 'id', 'probe'],
     help: 'Checks that fell out because the one before them lasted too long.',
   },
   serviceHealth: {
     name: 'pilotfish_service_health',
     type: 'gauge',
-    labels: ['service', 'state'],
+    labels: ['service', 'id', 'state'],
     help: '1 for the state the service is in, 0 for the others.',
   },
   transitions: {
     name: 'pilotfish_transitions_total',
     type: 'counter',
-    labels: ['service', 'to'],
+    labels: ['service', 'id', 'to'],
     help: 'Changes of the health of a service, by the new state.',
   },
   registered: {
     name: 'pilotfish_registered',
     type: 'gauge',
-    labels: ['service', 'registry'],
+    labels: ['service', 'id', 'registry'],
     help: '1 while the registration of the service is confirmed by the registry, else 0.',
   },
   registryOperations: {
@@ -95,6 +95,12 @@ const REGISTRY_STATES: readonly RegistryState[] = [
   'denied',
   'closed',
 ];
+
+/** Which of the configured instances; several of one service may share a sidecar. */
+export interface InstanceLabels {
+  readonly service: string;
+  readonly id: string;
+}
 
 export interface SidecarMetricsOptions {
   readonly clock: Clock;
@@ -142,49 +148,41 @@ export class SidecarMetrics {
     addProcessMetrics(register);
   }
 
-  /** Counts what a prober reports. The returned function ends that. */
-  observeProber(service: string, prober: Prober): () => void {
+  /** Counts what a prober of the instance reports. The returned function ends that. */
+  observeProber(instance: InstanceLabels, prober: Prober): () => void {
     const { name: probe, pace } = prober.probe;
-    this.#checkOverruns.inc({ service, probe }, 0);
+    const labels = { ...instance, probe };
+    this.#checkOverruns.inc(labels, 0);
     const endResults = prober.onResult(({ result }) => {
-      this.#checks.inc({ service, probe, result: result.status });
-      if (pace === 'interval') this.#checkDuration.observe({ service, probe }, result.durationMs / 1000);
+      this.#checks.inc({ ...labels, result: result.status });
+      if (pace === 'interval') this.#checkDuration.observe(labels, result.durationMs / 1000);
     });
-    const endOverruns = prober.onOverrun((ticks) => this.#checkOverruns.inc({ service, probe }, ticks));
+    const endOverruns = prober.onOverrun((ticks) => this.#checkOverruns.inc(labels, ticks));
     return () => {
       endResults();
       endOverruns();
     };
   }
 
-  /**
-   * Follows a service's health and its probers. The returned function ends that and forgets the service's
-   * state.
-   */
-  observeServiceHealth(health: ServiceHealth): () => void {
-    const { service, probers } = health;
-    const ends = probers.map((prober) => this.observeProber(service, prober));
-    this.#setHealth(service, health.state);
+  /** Follows an instance's health and its probers. The returned function ends that and forgets the state. */
+  observeServiceHealth(instance: InstanceLabels, health: ServiceHealth): () => void {
+    const ends = health.probers.map((prober) => this.observeProber(instance, prober));
+    this.#setHealth(instance, health.state);
     ends.push(
       health.onChange(({ to }) => {
-        this.#transitions.inc({ service, to });
-        this.#setHealth(service, to);
+        this.#transitions.inc({ ...instance, to });
+        this.#setHealth(instance, to);
       }),
     );
     return () => {
       for (const end of ends) end();
-      for (const state of HEALTH_STATES) this.#serviceHealth.remove({ service, state });
+      for (const state of HEALTH_STATES) this.#serviceHealth.remove({ ...instance, state });
     };
   }
 
-  /** Says whether a service is confirmed in a registry. */
-  registered(service: string, registry: string, isRegistered: boolean): void {
-    this.#registered.set({ service, registry }, Number(isRegistered));
-  }
-
-  /** Forgets a service that is no longer configured for a registry. */
-  forgetRegistered(service: string, registry: string): void {
-    this.#registered.remove({ service, registry });
+  /** Says whether an instance is confirmed in a registry. */
+  registered(instance: InstanceLabels, registry: string, isRegistered: boolean): void {
+    this.#registered.set({ ...instance, registry }, Number(isRegistered));
   }
 
   /** Counts an operation that has ended, such as `register`, `update`, `confirm`, `deregister`. */
@@ -208,8 +206,10 @@ export class SidecarMetrics {
     return { type: this.register.contentType, text: await this.register.metrics() };
   }
 
-  #setHealth(service: string, current: HealthState): void {
-    for (const state of HEALTH_STATES) this.#serviceHealth.set({ service, state }, Number(state === current));
+  #setHealth(instance: InstanceLabels, current: HealthState): void {
+    for (const state of HEALTH_STATES) {
+      this.#serviceHealth.set({ ...instance, state }, Number(state === current));
+    }
   }
 }
 

@@ -3,10 +3,8 @@
  * so that a log line or a status page never has to guess.
  */
 import { Emitter, type Event } from '../runtime/events.js';
-import type { ServiceConfig } from './config/config.js';
 import { combine, type HealthState, isListed } from './health.js';
-import { type ProbeReport, Prober, type ProberContext, type ProbeStatus } from './prober.js';
-import { createProbe, type ProbeContext } from './probes/create.js';
+import type { ProbeReport, Prober, ProbeStatus } from './prober.js';
 import { type BeatStatus, isTtlProbe } from './probes/ttl.js';
 
 export interface HealthChange {
@@ -92,18 +90,4 @@ export class ServiceHealth {
 
 function sentence(probe: string, state: HealthState, reason: string): string {
   return `probe ${probe} is ${state}: ${reason}`;
-}
-
-/**
- * Makes the probes of a service and starts them. Rejects BAD_INPUT when one cannot be made; then none runs.
- */
-export async function startServiceHealth(
-  config: Pick<ServiceConfig, 'name' | 'probes'>,
-  context: ProbeContext & ProberContext,
-): Promise<ServiceHealth> {
-  const probes = await Promise.all(config.probes.map((probe) => createProbe(probe, context)));
-  const probers = probes.map(
-    (probe, i) => new Prober(probe, config.probes[i] as ServiceConfig['probes'][number], context),
-  );
-  return new ServiceHealth(config.name, probers);
 }

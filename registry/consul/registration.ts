@@ -35,6 +35,8 @@ export interface RegistrationParts {
 
 type Signal = AbortSignal | undefined;
 
+const BEATS_PER_TTL = 3;
+
 /** The first retry of a failed beat follows within this time. */
 const BEAT_RETRY_BASE_MS = 100;
 
@@ -50,6 +52,7 @@ export class ConsulRegistration implements Registration {
   #instance: Instance;
   #loss: LostReason | undefined;
   #closing: Promise<void> | undefined;
+  #beats = 0;
   #acceptedAt = 0;
   #late = false;
 
@@ -146,7 +149,7 @@ export class ConsulRegistration implements Registration {
   }
 
   async #beatOn(signal: AbortSignal): Promise<void> {
-    const beatMs = this.#parts.ttlMs / 3;
+    const beatMs = this.#parts.ttlMs / BEATS_PER_TTL;
     const retry = { baseMs: BEAT_RETRY_BASE_MS, capMs: beatMs };
     for (let failures = 0; !signal.aborted; ) {
       const waitMs = failures === 0 ? beatMs : backoffMs(failures - 1, retry, this.#parts.random);
@@ -164,8 +167,10 @@ export class ConsulRegistration implements Registration {
 
   async #beat(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const options = { signal, deadlineMs: this.#parts.ttlMs / 3 };
-    if ((await this.#findOurs(signal, options.deadlineMs)) === undefined) return;
+    const options = { signal, deadlineMs: this.#parts.ttlMs / BEATS_PER_TTL };
+    // A heartbeat also keeps alive what another owner wrote under our id; once a TTL is soon enough to notice.
+    const looks = this.#beats++ % BEATS_PER_TTL === 0;
+    if (looks && (await this.#findOurs(signal, options.deadlineMs)) === undefined) return;
     if (await this.#parts.agent.report(this.#checkId, this.#instance.status, options)) this.#accepted();
     else this.#lose('deleted');
   }
@@ -180,7 +185,7 @@ export class ConsulRegistration implements Registration {
   }
 
   async #assertOurs(signal: Signal): Promise<void> {
-    if (this.#closing !== undefined) throw new PilotfishError('CLOSED', `${this.entryId} was closed`);
+    if (this.#loss === undefined) this.#stop.signal.throwIfAborted();
     if (this.#loss === undefined) await withRetries(signal, () => this.#findOurs(signal));
     if (this.#loss === undefined) return;
     const code = this.#loss === 'taken' ? 'CONFLICT' : 'CLOSED';
@@ -188,7 +193,7 @@ export class ConsulRegistration implements Registration {
   }
 
   #lose(reason: LostReason): 'absent' {
-    if (this.#closing !== undefined || this.#loss !== undefined) return 'absent';
+    if (this.#stop.signal.aborted) return 'absent';
     this.#loss = reason;
     this.#stop.abort(new PilotfishError('CLOSED', `the registration of ${this.entryId} was lost: ${reason}`));
     this.#parts.logger.warn({ entry: this.entryId, reason }, 'the registration is lost');

@@ -166,6 +166,15 @@ describe('an entry', () => {
 });
 
 describe('a registration that is no longer ours', () => {
+  test('stays closed when its close failed, and can be closed again', async () => {
+    const registration = await (await opened()).register(one());
+    const reason = new Error('no time');
+    await expect(registration.close({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(registration.update(one())).rejects.toMatchObject({ code: 'CLOSED' });
+    await registration.close();
+    expect(await checkOf(one())).toBeUndefined();
+  });
+
   test('is lost as deleted when the check is unknown', async () => {
     const registry = await opened('?ttl=1s');
     const registration = await registry.register(one());

@@ -7,7 +7,9 @@ import { systemClock } from '../../runtime/clock.js';
 import { seededRandom } from '../../runtime/random.js';
 import { type Admin, startAdmin } from '../../sidecar/admin.js';
 import { standardRoutes } from '../../sidecar/admin-routes.js';
-import { type ServiceHealth, startServiceHealth } from '../../sidecar/service-health.js';
+import { Prober } from '../../sidecar/prober.js';
+import { TtlProbe } from '../../sidecar/probes/ttl.js';
+import { ServiceHealth } from '../../sidecar/service-health.js';
 import { ttlConfig, until } from './support.js';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/service-with-heartbeat.mjs', import.meta.url));
@@ -46,7 +48,7 @@ async function startExample(sidecar: string): Promise<{ child: ChildProcess; url
 test('the service with heartbeats is healthy, unwell when it says so, well again, and gone when silent', async () => {
   const probe = ttlConfig({ ttlMs: 1000, intervalMs: 100, rise: 2, fall: 2 });
   const context = { clock: systemClock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
-  const health = await startServiceHealth({ name: 'hello', probes: [probe] }, context);
+  const health = new ServiceHealth('hello', [new Prober(new TtlProbe(probe, systemClock), probe, context)]);
   ends.push(() => health.close());
   const admin = await sidecarFor(health);
   const { child, url } = await startExample(admin.url);

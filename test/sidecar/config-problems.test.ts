@@ -35,7 +35,7 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       [{ services: ['orders'] }, 'expected an object, got "orders", at services[0]'],
       [
         { services: [orders], intervall: '2s' },
-        'expected one of: registry, admin, logLevel, address, interval, jitter, timeout, rise, fall, startGrace, services, got "intervall", at intervall',
+        'expected one of: registry, admin, metrics, logLevel, address, interval, jitter, timeout, rise, fall, startGrace, services, got "intervall", at intervall',
       ],
       [{ services: [orders], registry: 'etc:x' }, `expected ${URL}, got "etc:x", at registry`],
       [{ services: [orders], registry: 'static:x' }, `expected ${URL}, got "static:x", at registry`],

@@ -111,6 +111,7 @@ describe('every setting is a flag and a variable of the same name', () => {
     version: '1.10',
     metadata: 'team=data',
     admin: '127.0.0.1:0',
+    metrics: '0.0.0.0:9464',
     logLevel: 'debug',
   };
   const base: GivenSources = { file: { services: [{ name: 'orders', port: 8080 }] } };
@@ -128,7 +129,7 @@ describe('every setting is a flag and a variable of the same name', () => {
   test('the variables are these', () => {
     expect([CONFIG_ENV, ...SETTINGS.map(({ env }) => env)].sort()).toEqual(
       [
-        'ADDRESS ADMIN CONFIG FALL ID INTERVAL JITTER LOG_LEVEL META PORT PROBE REGISTRY RISE SERVICE',
+        'ADDRESS ADMIN CONFIG FALL ID INTERVAL JITTER LOG_LEVEL META METRICS PORT PROBE REGISTRY RISE SERVICE',
         'START_GRACE TAG TIMEOUT VERSION WEIGHT ZONE',
       ]
         .join(' ')

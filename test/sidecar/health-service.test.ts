@@ -5,8 +5,8 @@ import { Prober } from '../../sidecar/prober.js';
 import { type Probe, resultOf } from '../../sidecar/probes/probe.js';
 import { TtlProbe } from '../../sidecar/probes/ttl.js';
 import type { CheckStatus } from '../../sidecar/probes/verdict.js';
-import { type HealthChange, ServiceHealth, startServiceHealth } from '../../sidecar/service-health.js';
-import { schedule, tcpConfig, ttlConfig } from './support.js';
+import { type HealthChange, ServiceHealth } from '../../sidecar/service-health.js';
+import { schedule, ttlConfig } from './support.js';
 
 const closing: ServiceHealth[] = [];
 afterEach(async () => {
@@ -122,10 +122,9 @@ describe('a service with several probes', () => {
 describe('heartbeats', () => {
   test('reach the TTL probe, whose silence takes the service off the list', async () => {
     const clock = new VirtualClock();
-    const health = await startServiceHealth(
-      { name: 'orders', probes: [ttlConfig({ ttlMs: 3000, rise: 2, fall: 2, intervalMs: 500 })] },
-      { clock, random: seededRandom(1), lag: { stalledSince: () => 0 } },
-    );
+    const config = ttlConfig({ ttlMs: 3000, rise: 2, fall: 2, intervalMs: 500 });
+    const context = { clock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
+    const health = new ServiceHealth('orders', [new Prober(new TtlProbe(config, clock), config, context)]);
     closing.push(health);
     const changes: [number, string][] = [];
     health.onChange(({ to }) => changes.push([clock.now(), to]));
@@ -155,14 +154,4 @@ describe('heartbeats', () => {
     expect(health.state).toBe('warning');
     expect(health.status().cause).toBe('probe ttl is warning: the service says warn: low on disk');
   });
-});
-
-test('a probe that cannot be made starts none of them', async () => {
-  const clock = new VirtualClock();
-  const starting = startServiceHealth(
-    { name: 'orders', probes: [tcpConfig(80), tcpConfig(80, { host: 'web.test' })] },
-    { clock, random: seededRandom(1), lag: { stalledSince: () => 0 } },
-  );
-  await expect(starting).rejects.toMatchObject({ code: 'BAD_INPUT' });
-  expect(clock.pending).toBe(0);
 });

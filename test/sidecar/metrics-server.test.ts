@@ -1,5 +1,8 @@
 /** The metrics for other hosts: who may ask, what is answered, and what the configuration says of it. */
+import { mkdtemp } from 'node:fs/promises';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
 import { silentLogger } from '../../runtime/logger.js';
@@ -105,7 +108,7 @@ describe('in the configuration', () => {
 });
 
 test('the sidecar shows its own metrics there, until it is closed', async () => {
-  const registry = 'local:';
+  const registry = `local:${await mkdtemp(join(tmpdir(), 'pilotfish-'))}`;
   const { config } = await load({
     file: { registry, admin: '127.0.0.1:0', metrics: '127.0.0.1:0', services: [{ name: 'orders', port: 1 }] },
   });

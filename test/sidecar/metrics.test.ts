@@ -62,6 +62,8 @@ test('the process is measured too, unless the given registry does so already', a
   expect(shared.getSingleMetric('process_resident_memory_bytes')).toBeUndefined();
 });
 
+const ORDERS = { service: 'orders', id: 'a' };
+
 describe('a service that is observed', () => {
   test('counts checks and durations, shows its health one-hot, and counts transitions', async () => {
     const clock = new VirtualClock();
@@ -75,24 +77,24 @@ describe('a service that is observed', () => {
       probeOf(async () => results.shift() as CheckResult),
     );
     const metrics = metricsWith();
-    metrics.observeServiceHealth(health);
+    metrics.observeServiceHealth(ORDERS, health);
     expect(await lines(metrics, 'pilotfish_service_health')).toEqual([
-      'pilotfish_service_health{service="orders",state="starting"} 1',
+      'pilotfish_service_health{service="orders",id="a",state="starting"} 1',
     ]);
     await clock.advance(2000);
     expect(await lines(metrics, 'pilotfish_checks_total')).toEqual([
-      'pilotfish_checks_total{service="orders",probe="tcp",result="passing"} 2',
-      'pilotfish_checks_total{service="orders",probe="tcp",result="failing"} 1',
+      'pilotfish_checks_total{service="orders",id="a",probe="tcp",result="passing"} 2',
+      'pilotfish_checks_total{service="orders",id="a",probe="tcp",result="failing"} 1',
     ]);
     expect(await lines(metrics, 'pilotfish_check_duration_seconds_sum')).toEqual([
-      'pilotfish_check_duration_seconds_sum{service="orders",probe="tcp"} 0.875',
+      'pilotfish_check_duration_seconds_sum{service="orders",id="a",probe="tcp"} 0.875',
     ]);
     expect(await lines(metrics, 'pilotfish_service_health')).toEqual([
-      'pilotfish_service_health{service="orders",state="failing"} 1',
+      'pilotfish_service_health{service="orders",id="a",state="failing"} 1',
     ]);
     expect(await lines(metrics, 'pilotfish_transitions_total')).toEqual([
-      'pilotfish_transitions_total{service="orders",to="passing"} 1',
-      'pilotfish_transitions_total{service="orders",to="failing"} 1',
+      'pilotfish_transitions_total{service="orders",id="a",to="passing"} 1',
+      'pilotfish_transitions_total{service="orders",id="a",to="failing"} 1',
     ]);
     await health.close();
   });
@@ -103,10 +105,10 @@ describe('a service that is observed', () => {
       new Promise((resolve) => clock.after(2500, () => resolve(resultOf(passing('slow'), 2500))));
     const health = run(clock, probeOf(slow));
     const metrics = metricsWith();
-    metrics.observeServiceHealth(health);
+    metrics.observeServiceHealth(ORDERS, health);
     await clock.advance(2500);
     expect(await lines(metrics, 'pilotfish_check_overruns_total')).toEqual([
-      'pilotfish_check_overruns_total{service="orders",probe="tcp"} 2',
+      'pilotfish_check_overruns_total{service="orders",id="a",probe="tcp"} 2',
     ]);
     const closing = health.close();
     await clock.advance(2500);
@@ -117,11 +119,11 @@ describe('a service that is observed', () => {
     const clock = new VirtualClock();
     const health = run(clock, new TtlProbe(ttlConfig(), clock));
     const metrics = metricsWith();
-    metrics.observeServiceHealth(health);
+    metrics.observeServiceHealth(ORDERS, health);
     health.beat('warn');
     await clock.advance(0);
     expect(await lines(metrics, 'pilotfish_checks_total')).toEqual([
-      'pilotfish_checks_total{service="orders",probe="ttl",result="warning"} 1',
+      'pilotfish_checks_total{service="orders",id="a",probe="ttl",result="warning"} 1',
     ]);
     expect(await lines(metrics, 'pilotfish_check_duration_seconds')).toEqual([]);
     await health.close();
@@ -134,13 +136,13 @@ describe('a service that is observed', () => {
       probeOf(async () => resultOf(passing('fine'), 1)),
     );
     const metrics = metricsWith();
-    const end = metrics.observeServiceHealth(health);
+    const end = metrics.observeServiceHealth(ORDERS, health);
     await clock.advance(0);
     end();
     await clock.advance(5000);
     expect((await metrics.text()).text).not.toContain('pilotfish_service_health{');
     expect(await lines(metrics, 'pilotfish_checks_total')).toEqual([
-      'pilotfish_checks_total{service="orders",probe="tcp",result="passing"} 1',
+      'pilotfish_checks_total{service="orders",id="a",probe="tcp",result="passing"} 1',
     ]);
     await health.close();
   });
@@ -179,18 +181,16 @@ describe('a registry', () => {
     ]);
   });
 
-  test('says what is registered, and forgets what is no longer configured', async () => {
+  test('says what is registered', async () => {
     const metrics = metricsWith();
-    metrics.registered('orders', 'local:', true);
+    metrics.registered(ORDERS, 'local:', true);
     expect(await lines(metrics, 'pilotfish_registered')).toEqual([
-      'pilotfish_registered{service="orders",registry="local:"} 1',
+      'pilotfish_registered{service="orders",id="a",registry="local:"} 1',
     ]);
-    metrics.registered('orders', 'local:', false);
+    metrics.registered(ORDERS, 'local:', false);
     expect((await metrics.text()).text).toContain(
-      'pilotfish_registered{service="orders",registry="local:"} 0',
+      'pilotfish_registered{service="orders",id="a",registry="local:"} 0',
     );
-    metrics.forgetRegistered('orders', 'local:');
-    expect((await metrics.text()).text).not.toContain('pilotfish_registered{');
   });
 });
 

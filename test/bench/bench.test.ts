@@ -1,0 +1,84 @@
+/** `npm run bench` as a program: what it accepts and the shape of what it prints. How fast anything is, is no test. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
+/** Some seconds on a quiet machine. */
+const LIMIT_MS = 30_000;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function bench(...args: readonly string[]): Promise<Outcome> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { timeout: LIMIT_MS });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+interface Table {
+  readonly title: string;
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+}
+
+function tablesIn(stdout: string): readonly Table[] {
+  const lines = stdout.trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line) as Table);
+}
+
+const spread = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
+
+describe('the bench program', () => {
+  test('says with --help what it measures, and measures nothing', async () => {
+    const { code, stdout, stderr } = await bench('--help');
+    expect(code).toBe(0);
+    for (const word of ['pick', 'zookeeper', 'sidecar', '--json', '--quick']) expect(stdout).toContain(word);
+    expect(stderr).toBe('');
+  });
+
+  test.each([
+    { args: ['consul'], message: 'expected one of: pick, zookeeper, sidecar, got "consul"' },
+    { args: ['--fast'], message: 'expected one of: --quick, --json, --help, got "--fast", at --fast' },
+  ])('refuses $args before it measures anything', async ({ args, message }) => {
+    const { code, stdout, stderr } = await bench(...args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(message);
+  });
+
+  test('prints the machine once, then a line of JSON for each table, progress apart', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const { code, stdout, stderr } = await bench('--quick', '--json', 'pick');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('measuring pick') });
+    const [machine, pick, ...others] = tablesIn(stdout);
+    expect(others).toEqual([]);
+    expect(machine?.rows).toEqual([
+      expect.objectContaining({ node: process.versions.node, cores: expect.any(Number) }),
+    ]);
+    const contenders = new Set(pick?.rows.map(({ contender }) => contender));
+    expect([...contenders]).toEqual(expect.arrayContaining(['bare counter', 'round-robin', 'random']));
+    for (const row of pick?.rows ?? []) {
+      expect(row).toMatchObject({
+        contender: expect.any(String),
+        endpoints: expect.any(Number),
+        nanoseconds: spread,
+        timesFloor: spread,
+        bytes: expect.any(Number),
+      });
+    }
+  });
+});
