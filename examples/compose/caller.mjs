@@ -74,5 +74,8 @@ process.once('SIGTERM', async () => {
   process.exit();
 });
 
-await service.ready({ timeoutMs: 60_000 });
+await service.ready({ timeoutMs: 60_000 }).catch((error) => {
+  console.error(error.message);
+  process.exit(1);
+});
 timers.push(setInterval(call, 1000 / Number(PER_SECOND)), setInterval(printTotals, 5_000));

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { entryId } from '../../registry/consul/entry.js';
 import { openWritable } from '../../registry/open.js';
-import { publisherFor, startOwner, testRegistryContract } from '../contract/run-contract.js';
+import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 
 let server: RunningServer;

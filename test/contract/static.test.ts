@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { open } from '../../registry/open.js';
-import { testReaderContract } from '../contract/run-contract.js';
+import { testReaderContract } from './run-contract.js';
 
 let dir: string;
 const file = (): string => join(dir, 'endpoints.json');
