@@ -4,7 +4,10 @@ import { encodeInstance } from '../registry/formats/pilotfish.js';
 import { parseInstance } from '../registry/instance.js';
 import { isZkError, type ZkSession } from '../registry/zookeeper/driver.js';
 import { loadNativeDriver } from '../registry/zookeeper/native-driver.js';
+import { systemClock } from '../runtime/clock.js';
 import { type HostPort, parseHostPort } from '../runtime/host-port.js';
+import { silentLogger } from '../runtime/logger.js';
+import { systemRandom } from '../runtime/random.js';
 
 /** The node above the services. */
 export const ROOT = '/bench';
@@ -16,9 +19,16 @@ const BATCH = 1_000;
 /** Resolves when connected. */
 export async function openSession(address: string): Promise<ZkSession> {
   const connect = await loadNativeDriver();
+  const server = parseHostPort(address) as HostPort;
+  const addresses = [{ ...server, name: server.host }];
   const session = connect({
-    addresses: [parseHostPort(address) as HostPort],
+    clock: systemClock,
+    random: systemRandom(),
+    logger: silentLogger,
+    addresses,
+    refresh: async () => addresses,
     timeoutMs: SESSION_TIMEOUT_MS,
+    security: { tls: undefined, digest: undefined, acl: [] },
   });
   await new Promise<void>((resolve) => session.onState((state) => state === 'connected' && resolve()));
   return session;

@@ -1,10 +1,10 @@
 /** From a registry URL to a registry. The only file that names the backends, each loaded when it is first asked for. */
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { describe, reject } from '../runtime/expected.js';
+import { reject } from '../runtime/expected.js';
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
 import { canRegister, type Registry, type RegistryReader } from './contract.js';
-import { schemeOf } from './url.js';
+import { describePart, schemeOf } from './url.js';
 
 /** What every backend is given. */
 export interface BackendContext {
@@ -37,7 +37,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Regi
     return reject(
       'registry',
       `a URL that starts with ${REGISTRY_SCHEMES.map((s) => `${s}:`).join(', ')}`,
-      describe(url),
+      describePart(url, url),
     );
   }
   const openBackend = await (BACKENDS[scheme] as () => Promise<OpenBackend>)();

@@ -5,6 +5,7 @@
 import { parseDuration } from '../runtime/duration.js';
 import { BadInputError, describe, type Problem } from '../runtime/expected.js';
 import { type HostPort, parseHostPort } from '../runtime/host-port.js';
+import { printable } from '../runtime/printable.js';
 
 export interface RegistryUrl {
   readonly text: string;
@@ -29,6 +30,11 @@ export function schemeOf(text: string): string | undefined {
   return /^([a-z][a-z0-9+-]*):/.exec(text)?.[1];
 }
 
+/** A part of a URL for an error message; nothing of a URL that holds an @, as a password may be any of its parts. */
+export function describePart(part: string, url: string): string {
+  return url.includes('@') ? 'a text in a URL with an @' : describe(part);
+}
+
 /** Reads a URL by the backend's rules. Throws a `BadInputError` with everything that is wrong, at `path`. */
 export function parseRegistryUrl(text: string, rules: UrlRules, path = 'registry'): RegistryUrl {
   const problems: Problem[] = [];
@@ -36,8 +42,9 @@ export function parseRegistryUrl(text: string, rules: UrlRules, path = 'registry
   const scheme = schemeOf(text) ?? '';
   const rest = beforeQuery.slice(scheme.length + 1);
   const [authority, urlPath] = rules.defaultPort === undefined ? ['', rest] : splitAuthority(rest);
-  const hosts = readHosts(authority, rules.defaultPort, path, problems);
-  const params = readParams(query, rules, path, problems);
+  const show = (part: string): string => describePart(part, text);
+  const hosts = readHosts(authority, rules.defaultPort, { path, problems, show });
+  const params = readParams(query, rules, { path, problems, show });
   if (problems.length > 0) throw new BadInputError(problems);
   return { text, scheme, hosts, path: urlPath, params };
 }
@@ -58,11 +65,17 @@ function splitAuthority(rest: string): [string, string] {
   return [authority, path === undefined ? '' : `/${path.replace(/\/+$/, '')}`.replace(/^\/$/, '')];
 }
 
+interface Report {
+  readonly path: string;
+  readonly problems: Problem[];
+  /** A part of the URL as a message may show it. */
+  readonly show: (part: string) => string;
+}
+
 function readHosts(
   authority: string,
   defaultPort: number | undefined,
-  path: string,
-  problems: Problem[],
+  { path, problems, show }: Report,
 ): HostPort[] {
   if (defaultPort === undefined) return [];
   if (authority.includes('@')) {
@@ -74,24 +87,22 @@ function readHosts(
   for (const part of authority.split(',')) {
     const host = parseHostPort(part, defaultPort);
     if (host !== undefined && host.port > 0) hosts.push(host);
-    else problems.push({ path, expected: 'host:port', got: describe(part) });
+    else problems.push({ path, expected: 'host:port', got: show(part) });
   }
   return hosts;
 }
 
-function readParams(query: string, rules: UrlRules, path: string, problems: Problem[]): Map<string, string> {
+function readParams(query: string, rules: UrlRules, { path, problems, show }: Report): Map<string, string> {
   const params = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(query)) {
     const kind = Object.hasOwn(rules.params, name) ? rules.params[name] : undefined;
     const known = Object.keys(rules.params).join(', ') || 'none';
-    if (kind === undefined)
-      problems.push({ path: `${path}?${name}`, expected: `one of: ${known}`, got: describe(name) });
-    else if (kind === 'duration' && parseDuration(value) === undefined) {
-      problems.push({
-        path: `${path}?${name}`,
-        expected: 'a duration such as "500ms" or "10s"',
-        got: describe(value),
-      });
+    if (kind === undefined) {
+      const place = name.includes('@') ? path : `${path}?${printable(name, 40)}`;
+      problems.push({ path: place, expected: `one of: ${known}`, got: show(name) });
+    } else if (kind === 'duration' && parseDuration(value) === undefined) {
+      const expected = 'a duration such as "500ms" or "10s"';
+      problems.push({ path: `${path}?${name}`, expected, got: show(value) });
     } else params.set(name, value);
   }
   return params;

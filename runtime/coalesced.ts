@@ -8,7 +8,8 @@ export function coalesced(work: () => Promise<void>): () => Promise<void> {
   const start = (): Promise<void> => {
     next = undefined;
     running = work().finally(() => {
-      running = undefined;
+      // A further run that was promised is as good as running: it must not be overtaken before it begins.
+      running = next;
     });
     return running;
   };

@@ -6,7 +6,8 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   if (match === null) return undefined;
-  return Number(match[1]) * (UNIT_MS[match[2] as string] as number);
+  const ms = Number(match[1]) * (UNIT_MS[match[2] as string] as number);
+  return Number.isFinite(ms) ? ms : undefined;
 }
 
 /** The shortest exact text for a duration: 90000 is "90s", 3600000 is "1h". */

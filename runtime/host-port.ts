@@ -18,7 +18,7 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort | un
   if (match === null) return undefined;
   const host = match[1] ?? match[2] ?? '';
   const port = match[3] === undefined ? defaultPort : Number(match[3]);
-  const hostIsRight = match[1] === undefined ? isHost(host) : isIP(host) === 6;
+  const hostIsRight = isHost(host) && (match[1] === undefined || isIP(host) === 6);
   return hostIsRight && port !== undefined && isPort(port, 0) ? { host, port } : undefined;
 }
 

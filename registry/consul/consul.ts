@@ -134,7 +134,7 @@ class ConsulRegistry implements Registry {
       return registration;
     } catch (error) {
       this.#registrations.delete(registration);
-      if (this.#closing === undefined) this.#leftovers.remove(registration.entryId, registration.owner);
+      this.#leftovers.remove(registration.entryId, registration.owner);
       throw error;
     } finally {
       link.release();
@@ -155,7 +155,8 @@ class ConsulRegistry implements Registry {
 
   async #close(): Promise<void> {
     for (const { abort } of this.#running) abort(closedError());
-    await Promise.all([this.#leftovers.close(), ...[...this.#registrations].map((one) => this.#end(one))]);
+    await Promise.all([...this.#registrations].map((one) => this.#end(one)));
+    await this.#leftovers.close(CLOSE_DEADLINE_MS);
     this.#agent.close();
     await this.#http.close();
     this.#connection.close();

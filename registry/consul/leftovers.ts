@@ -53,8 +53,13 @@ export class Leftovers {
     return stopAll([...this.#removals].filter((removal) => removal.id === id));
   }
 
-  close(): Promise<void> {
-    return stopAll([...this.#removals]);
+  /** Lets the removals end by themselves for up to `limitMs`, then stops them. */
+  async close(limitMs: number): Promise<void> {
+    const removals = [...this.#removals];
+    const ended = Promise.all(removals.map((removal) => removal.ended));
+    const cancel = this.#parts.clock.after(limitMs, () => void stopAll(removals));
+    await ended;
+    cancel();
   }
 
   async #run(id: string, owner: string, signal: AbortSignal): Promise<void> {

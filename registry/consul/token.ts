@@ -2,8 +2,8 @@
  * The ACL token: from a file or from the environment, never from a URL or argv, where every process could read it.
  * No error message ever holds it.
  */
-import { open } from 'node:fs/promises';
 import { reject } from '../../runtime/expected.js';
+import { readSecretFile } from '../../runtime/secret-file.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -26,22 +26,7 @@ export async function readToken(
 }
 
 async function tokenFrom(file: string, path: string): Promise<string> {
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) =>
-    reject(path, 'a file that can be read', `${error.code ?? 'an error'} for ${file}`),
-  );
-  try {
-    const found = await handle.stat();
-    if (!found.isFile()) return reject(path, 'a regular file', `something else at ${file}`);
-    if ((found.mode & 0o077) !== 0) {
-      const mode = (found.mode & 0o777).toString(8);
-      return reject(path, 'a file that only its owner can read (mode 600 or 400)', `mode ${mode} of ${file}`);
-    }
-    const buffer = Buffer.alloc(MAX_TOKEN_BYTES + 1);
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-    return checked(buffer.toString('utf8', 0, bytesRead), path);
-  } finally {
-    await handle.close();
-  }
+  return checked(await readSecretFile(file, path), path);
 }
 
 function checked(text: string, path: string): string {

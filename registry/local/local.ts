@@ -25,6 +25,7 @@ import { LocalRegistration } from './registration.js';
 const DEFAULT_TTL_MS = 10_000;
 const DEFAULT_POLL_MS = 1_000;
 const SHORTEST_TTL_MS = 500;
+const SHORTEST_POLL_MS = 10;
 
 export async function openLocal(text: string, context: BackendContext): Promise<Registry> {
   const url = parseRegistryUrl(text, { params: { ttl: 'duration', poll: 'duration' } });
@@ -32,6 +33,7 @@ export async function openLocal(text: string, context: BackendContext): Promise<
   if (ttlMs < SHORTEST_TTL_MS) reject('registry?ttl', `at least ${SHORTEST_TTL_MS}ms`, `${ttlMs}ms`);
   const directory = url.path === '' ? defaultDirectory() : resolve(url.path);
   const pollMs = durationParam(url, 'poll', DEFAULT_POLL_MS);
+  if (pollMs < SHORTEST_POLL_MS) reject('registry?poll', `at least ${SHORTEST_POLL_MS}ms`, `${pollMs}ms`);
   return new LocalRegistry(text, directory, { ttlMs, pollMs, hostTime: systemHostTime, ...context });
 }
 

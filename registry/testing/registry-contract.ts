@@ -174,6 +174,21 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
       }),
   },
   {
+    name: 'closing the registry removes what an aborted register left',
+    run: (harness) =>
+      scene(harness, async ({ registry, watching, instance }) => {
+        const abort = new AbortController();
+        const attempts = Array.from({ length: 10 }, (_, index) =>
+          registry.register({ ...instance, id: `aborted-${index}` }, { signal: abort.signal }),
+        );
+        await watching.until('one of them', (list) => list.instances.length > 0);
+        abort.abort(new Error('the process stops'));
+        await Promise.allSettled(attempts);
+        await registry.close();
+        await watching.until('none of them', (list) => list.instances.length === 0);
+      }),
+  },
+  {
     name: '1,000 registrations of one process live side by side',
     run: (harness) =>
       scene(harness, async ({ registry, watching, instance }) => {

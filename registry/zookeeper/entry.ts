@@ -3,7 +3,7 @@
  * mine is adopted, one that an older session left is replaced, and an outcome that is unknown is looked up.
  */
 import { PilotfishError } from '../../runtime/errors.js';
-import { isZkError, type ZkSession, type ZkStat } from './driver.js';
+import { canReplace, isZkError, type ZkSession, type ZkStat } from './driver.js';
 import { parentsOf } from './paths.js';
 
 /** Rounds of create, look and replace before somebody else is taken to be doing the same. */
@@ -51,10 +51,15 @@ async function createWithParents(session: ZkSession, path: string, data: Uint8Ar
 }
 
 /**
- * Both requests go out together and the server runs them back to back, so the node is missing for one transaction:
- * a reader that lists because of the deletion asks later than that and already finds the new node.
+ * In one transaction where the driver has them. Otherwise both requests go out together and the server runs them back to
+ * back, so the node is missing for one transaction: a reader that lists because of the deletion asks later than that, and
+ * already finds the new node.
  */
 async function replace(session: ZkSession, path: string, data: Uint8Array, old: ZkStat): Promise<void> {
+  if (canReplace(session)) {
+    await session.replace(path, data, old.version).catch(ignore('NO_NODE', 'BAD_VERSION', 'NODE_EXISTS'));
+    return;
+  }
   await Promise.all([
     session.delete(path, old.version).catch(ignore('NO_NODE', 'BAD_VERSION')),
     session.create(path, data, 'ephemeral').catch(ignore('NODE_EXISTS', 'NO_NODE')),

@@ -6,7 +6,7 @@ import { messageOf, PilotfishError } from '../../runtime/errors.js';
 import { Emitter, type Event } from '../../runtime/events.js';
 import { formatHostPort } from '../../runtime/host-port.js';
 import type { ZkConnect, ZkConnectOptions, ZkErrorCode, ZkSession, ZkStat, ZkState } from './driver.js';
-import { ZkError } from './driver.js';
+import { isOver, ZkError } from './driver.js';
 
 /** The part of the package that is used here. `rc` is 0 or a negative ZooKeeper code. */
 interface NativeClient {
@@ -181,7 +181,7 @@ class NativeSession implements ZkSession {
   }
 
   async close(): Promise<void> {
-    if (this.#isOver()) return;
+    if (isOver(this.#state)) return;
     this.#client.close();
     this.#move('closed');
   }
@@ -195,18 +195,14 @@ class NativeSession implements ZkSession {
     return new Promise((resolve, reject) => {
       const fail = (rc: number): void =>
         reject(new ZkError(CODES[rc] ?? 'OTHER', operation, path, `code ${rc}`));
-      if (this.#isOver()) return reject(new ZkError('SESSION_OVER', operation, path, this.#state));
+      if (isOver(this.#state)) return reject(new ZkError('SESSION_OVER', operation, path, this.#state));
       const rc = start((code, value) => (code === 0 ? resolve(value?.() as T) : fail(code)));
       if (rc < 0) fail(rc);
     });
   }
 
-  #isOver(): boolean {
-    return this.#state === 'expired' || this.#state === 'denied' || this.#state === 'closed';
-  }
-
   #move(state: ZkState): void {
-    if (this.#isOver() || this.#state === state) return;
+    if (isOver(this.#state) || this.#state === state) return;
     this.#state = state;
     this.#states.emit(state);
   }

@@ -5,7 +5,7 @@ import { deferred } from '../../runtime/deferred.js';
 import { PilotfishError } from '../../runtime/errors.js';
 import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
 import { encodeInstance } from '../formats/pilotfish.js';
-import { asRegistryError, isZkError, type ZkSession, type ZkState } from './driver.js';
+import { asRegistryError, isOver, isZkError, type ZkSession, type ZkState } from './driver.js';
 import { claim, isMine, unclaim } from './entry.js';
 
 export interface ZkRegistrationOptions {
@@ -121,8 +121,4 @@ export class ZkRegistration implements Registration {
       throw asRegistryError(error);
     }
   }
-}
-
-function isOver(state: ZkState): boolean {
-  return state === 'expired' || state === 'denied' || state === 'closed';
 }

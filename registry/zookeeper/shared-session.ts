@@ -2,30 +2,36 @@
  * One ZooKeeper session per process and ensemble, whoever asks for it. A session that expired is replaced by a new one
  * at once; whoever had something in the old one is told by its state and starts anew in the next.
  */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { abortable, withDeadline } from '../../runtime/abort.js';
 import { backoffMs } from '../../runtime/backoff.js';
 import { deferred } from '../../runtime/deferred.js';
 import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 import { Emitter, type Event } from '../../runtime/events.js';
 import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
-import { shuffled } from '../../runtime/random.js';
 import type { BackendContext } from '../open.js';
-import type { ZkConnect, ZkSession, ZkState } from './driver.js';
+import { Addresses } from './addresses.js';
+import {
+  isOver,
+  type ZkAddress,
+  type ZkConnect,
+  type ZkSecurity,
+  type ZkSession,
+  type ZkState,
+} from './driver.js';
 
 /** A new session after an expiry waits up to a second, so that a fleet that lost its sessions together spreads. */
 const AFTER_EXPIRY = { baseMs: 1_000, capMs: 1_000 };
 /** After a refusal of our credentials, or when no name resolves, there is no hurry. */
 const AFTER_REFUSAL_MS = 10_000;
-const RESOLVE = { baseMs: 200, capMs: 5_000 };
-/** How long one resolution of the host names may take. */
-const RESOLVE_TIMEOUT_MS = 5_000;
+const UNRESOLVED = { baseMs: 200, capMs: 5_000 };
 
 export interface SharedSessionOptions extends BackendContext {
   readonly hosts: readonly HostPort[];
   readonly timeoutMs: number;
+  readonly security: ZkSecurity;
   readonly connect: ZkConnect;
+  /** Sessions are shared only between registries with the same one: it names driver and credentials. */
+  readonly shareKey: string;
 }
 
 const shared = new Map<string, { readonly session: SharedSession; users: number }>();
@@ -35,7 +41,7 @@ export function acquireSession(options: SharedSessionOptions): {
   session: SharedSession;
   release: () => Promise<void>;
 } {
-  const key = [...options.hosts.map(formatHostPort).sort(), options.timeoutMs].join(',');
+  const key = [...options.hosts.map(formatHostPort).sort(), options.timeoutMs, options.shareKey].join(',');
   const entry = shared.get(key) ?? { session: new SharedSession(options), users: 0 };
   shared.set(key, entry);
   entry.users++;
@@ -54,6 +60,7 @@ export class SharedSession {
   readonly #options: SharedSessionOptions;
   readonly #states = new Emitter<ZkState>();
   readonly #stop = new AbortController();
+  readonly #addresses: Addresses;
   #state: ZkState = 'connecting';
   #current: ZkSession | undefined;
   #waiting = deferred<void>();
@@ -62,6 +69,7 @@ export class SharedSession {
 
   constructor(options: SharedSessionOptions) {
     this.#options = options;
+    this.#addresses = new Addresses(options);
     void this.#open(0);
   }
 
@@ -110,13 +118,14 @@ export class SharedSession {
   /** Resolves the names, opens a session and follows it until it is over. */
   async #open(attempt: number): Promise<void> {
     try {
-      const addresses = await resolveAll(this.#options);
+      const addresses = await this.#addresses.current();
       if (this.#stop.signal.aborted) return;
       this.#refused = undefined;
-      this.#follow(this.#options.connect({ addresses, timeoutMs: this.#options.timeoutMs }));
+      const refresh = (): Promise<readonly ZkAddress[]> => this.#addresses.current();
+      this.#follow(this.#options.connect({ ...this.#options, addresses, refresh }));
     } catch (error) {
       this.#refused = messageOf(error);
-      this.#later(backoffMs(attempt, RESOLVE, this.#options.random), attempt + 1);
+      this.#later(backoffMs(attempt, UNRESOLVED, this.#options.random), attempt + 1);
     }
   }
 
@@ -125,7 +134,7 @@ export class SharedSession {
     session.onState((state) => {
       if (this.#current !== session || this.#stop.signal.aborted) return;
       this.#move(state);
-      if (state === 'expired' || state === 'denied' || state === 'closed') this.#replace(state);
+      if (isOver(state)) this.#replace(state);
     });
   }
 
@@ -149,26 +158,4 @@ export class SharedSession {
     waiting.resolve();
     this.#states.emit(state);
   }
-}
-
-/**
- * Drivers are given IP literals only: a driver that resolves names itself would block the event loop, and lose its
- * session when the name service is away. All addresses of all hosts in random order, so that clients spread.
- */
-async function resolveAll({ hosts, clock, random }: SharedSessionOptions): Promise<HostPort[]> {
-  const lookups = hosts.map(({ host, port }) =>
-    withDeadline(clock, RESOLVE_TIMEOUT_MS, `resolving ${host}`, undefined, () => addressesOf(host)).then(
-      (addresses) => addresses.map((address) => ({ host: address, port })),
-    ),
-  );
-  const settled = await Promise.allSettled(lookups);
-  const found = settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
-  const failed = settled.find((result) => result.status === 'rejected');
-  if (found.length === 0 && failed !== undefined) throw failed.reason;
-  return shuffled(found, random);
-}
-
-async function addressesOf(host: string): Promise<string[]> {
-  if (isIP(host) !== 0) return [host];
-  return (await lookup(host, { all: true })).map(({ address }) => address);
 }

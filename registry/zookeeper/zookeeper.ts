@@ -22,38 +22,34 @@ import type {
 import { encodeInstance } from '../formats/pilotfish.js';
 import { isName, NAME_RULE } from '../instance.js';
 import type { BackendContext } from '../open.js';
-import { durationParam, parseRegistryUrl } from '../url.js';
-import { asRegistryError, isZkError, type ZkSession } from './driver.js';
+import { ChildListing } from './child-listing.js';
+import { asRegistryError, canReadTrees, isZkError, type ZkConnect, type ZkSession } from './driver.js';
 import { claim, unclaim } from './entry.js';
-import { ZkListing } from './listing.js';
-import { loadNativeDriver } from './native-driver.js';
+import type { Listing } from './listed-children.js';
 import { type ZkPaths, zkPaths } from './paths.js';
 import { ZkRegistration } from './registration.js';
+import { parseZkUrl } from './settings.js';
 import { acquireSession, type SharedSession } from './shared-session.js';
+import { TreeListing } from './tree-listing.js';
+import { connectWire } from './wire/client.js';
 
-const DEFAULT_PORT = 2181;
-const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
-/** A shorter session ends by an ordinary pause of either process. */
-const SHORTEST_SESSION_TIMEOUT_MS = 1_000;
 /** A list without events is read anew after this long, ± 20 %, because a lost event would never be noticed. */
 const REREAD_MS = 60_000;
+/** How long a registration, an update or a removal may take while the session is connected. */
+const OPERATION_LIMIT_MS = 15_000;
 const CLEAN_UP = { baseMs: 100, capMs: 5_000 };
 
 export async function openZooKeeper(text: string, context: BackendContext): Promise<Registry> {
-  const url = parseRegistryUrl(text, { defaultPort: DEFAULT_PORT, params: { sessionTimeout: 'duration' } });
-  const timeoutMs = durationParam(url, 'sessionTimeout', DEFAULT_SESSION_TIMEOUT_MS);
-  if (timeoutMs < SHORTEST_SESSION_TIMEOUT_MS) {
-    reject('registry?sessionTimeout', `at least ${SHORTEST_SESSION_TIMEOUT_MS}ms`, `${timeoutMs}ms`);
-  }
-  checkChroot(url.path);
-  const connect = await loadNativeDriver();
-  const { session, release } = acquireSession({ hosts: url.hosts, timeoutMs, connect, ...context });
-  return new ZooKeeperRegistry(text, session, release, { paths: zkPaths(url.path), timeoutMs, ...context });
+  const settings = parseZkUrl(text);
+  const connect = settings.driver === 'native' ? await loadNative() : connectWire;
+  const { session, release } = acquireSession({ ...settings, connect, ...context });
+  const { timeoutMs, chroot } = settings;
+  return new ZooKeeperRegistry(text, session, release, { paths: zkPaths(chroot), timeoutMs, ...context });
 }
 
-function checkChroot(path: string): void {
-  const parts = path.split('/').slice(1);
-  if (!parts.every(isName)) reject('registry', `a path whose parts are each ${NAME_RULE}`, describe(path));
+async function loadNative(): Promise<ZkConnect> {
+  const { loadNativeDriver } = await import('./native-driver.js');
+  return loadNativeDriver();
 }
 
 interface ZooKeeperOptions extends BackendContext {
@@ -90,7 +86,7 @@ class ZooKeeperRegistry implements Registry {
   readonly onState: Event<RegistryState> = this.#states.event;
 
   async register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {
-    const { paths, clock, timeoutMs } = this.#options;
+    const { paths, clock } = this.#options;
     const session = await this.#connected(signal);
     const path = paths.instance(instance.service, instance.id);
     const onClose = (): void => this.#forget(path, registration);
@@ -98,8 +94,14 @@ class ZooKeeperRegistry implements Registry {
     this.#claiming.add(path);
     const claimed = claim(session, path, encodeInstance(instance));
     try {
-      await withDeadline(clock, timeoutMs, `registering ${instance.id}`, signal, () => claimed);
-      registration = new ZkRegistration(instance, { session, path, clock, limitMs: timeoutMs, onClose });
+      await withDeadline(clock, OPERATION_LIMIT_MS, `registering ${instance.id}`, signal, () => claimed);
+      registration = new ZkRegistration(instance, {
+        session,
+        path,
+        clock,
+        limitMs: OPERATION_LIMIT_MS,
+        onClose,
+      });
       this.#registrations.set(path, registration);
       return registration;
     } catch (error) {
@@ -160,12 +162,14 @@ class ZooKeeperRegistry implements Registry {
     const path = paths.service(service);
     const bell = new Doorbell();
     const unsubscribe = session.onState(() => bell.ring());
+    let listing: Listing | undefined;
     try {
       await session.sync(path).catch((error: unknown) => {
         if (!isZkError(error, 'NO_NODE')) throw error;
       });
-      const listing = new ZkListing(session, path, service, () => bell.ring());
-      yield await listing.read();
+      const first = await firstList(session, path, service, () => bell.ring());
+      listing = first.listing;
+      yield first.snapshot;
       while (!signal.aborted) {
         const waitedFrom = clock.now();
         const waitMs = jittered(REREAD_MS, 0.2, random);
@@ -178,6 +182,7 @@ class ZooKeeperRegistry implements Registry {
       }
     } finally {
       unsubscribe();
+      await listing?.close();
     }
   }
 
@@ -213,4 +218,24 @@ class ZooKeeperRegistry implements Registry {
     this.#state = state;
     this.#states.emit(state);
   }
+}
+
+/** By tree where driver and server can, else by children; whether the server can shows at the first try. */
+async function firstList(
+  session: ZkSession,
+  path: string,
+  service: string,
+  onChange: () => void,
+): Promise<{ listing: Listing; snapshot: Snapshot }> {
+  if (canReadTrees(session)) {
+    const tree = new TreeListing(session, path, service, onChange);
+    try {
+      return { listing: tree, snapshot: await tree.read() };
+    } catch (error) {
+      await tree.close();
+      if (!isZkError(error, 'UNIMPLEMENTED')) throw error;
+    }
+  }
+  const listing = new ChildListing(session, path, service, onChange);
+  return { listing, snapshot: await listing.read() };
 }

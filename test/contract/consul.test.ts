@@ -2,8 +2,8 @@
 import { afterAll, beforeAll } from 'vitest';
 import { entryId } from '../../registry/consul/entry.js';
 import { openWritable } from '../../registry/open.js';
-import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 import { type RunningServer, startServer } from '../servers/index.js';
+import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 
 let server: RunningServer;
 // A thousand registrations beat on one agent here: a shorter TTL would measure the machine.

@@ -20,7 +20,11 @@ export type MultiResult =
   /** This one failed, or with ROLLED_BACK another did. */
   | { readonly type: 'error'; readonly code: ZkErrorCode };
 
-export function writeMulti(writer: JuteWriter, operations: readonly MultiOperation[], acl: readonly ZkAcl[]): void {
+export function writeMulti(
+  writer: JuteWriter,
+  operations: readonly MultiOperation[],
+  acl: readonly ZkAcl[],
+): void {
   for (const operation of operations) {
     writeHeader(writer, numberOf(operation), false);
     writeOperation(writer, operation, acl);

@@ -80,7 +80,14 @@ export const WATCH_MODE = { persistent: 0, recursive: 1 } as const;
 export const WATCHER_TYPE_ANY = 3;
 
 /** What a server reports of a watched node. */
-export type WatchEventType = 'created' | 'deleted' | 'changed' | 'children' | 'removed' | 'session' | 'unknown';
+export type WatchEventType =
+  | 'created'
+  | 'deleted'
+  | 'changed'
+  | 'children'
+  | 'removed'
+  | 'session'
+  | 'unknown';
 
 const EVENT_TYPES: Readonly<Record<number, WatchEventType>> = {
   [-1]: 'session',

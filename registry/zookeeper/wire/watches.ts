@@ -111,7 +111,8 @@ export function writeSetWatches(writer: JuteWriter, lastZxid: number, packet: Wa
 /** The path and everything above it: `/a/b`, `/a`, `/`. */
 function pathsAbove(path: string): string[] {
   const paths = [path];
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) paths.push(path.slice(0, end));
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
+    paths.push(path.slice(0, end));
   if (path !== '/') paths.push('/');
   return paths;
 }

@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Instance, Snapshot } from '../../registry/contract.js';
+import { sameInstance } from '../../registry/instance.js';
+import { diff, isEmptyChange, snapshotOf } from '../../registry/snapshot.js';
+import { instanceOf } from '../../registry/testing/index.js';
+
+const instance = (id: string, weight = 1): Instance => instanceOf({ service: 'orders', id, weight });
+const list = (...instances: readonly Instance[]): Snapshot => snapshotOf('orders', instances, 1);
+const idsOf = (instances: readonly Instance[]): readonly string[] => instances.map(({ id }) => id);
+
+describe('a snapshot', () => {
+  test('is sorted by id, whatever the order in which the registry gave it', () => {
+    expect(idsOf(list(instance('c'), instance('B'), instance('a')).instances)).toEqual(['B', 'a', 'c']);
+  });
+
+  test('holds each id once: the last one given', () => {
+    const { instances } = list(instance('a', 1), instance('b'), instance('a', 9));
+    expect(instances.map(({ id, weight }) => [id, weight])).toEqual([
+      ['a', 9],
+      ['b', 1],
+    ]);
+  });
+
+  test('cannot be changed', () => {
+    const snapshot = list(instance('a'));
+    expect(Object.isFrozen(snapshot)).toBe(true);
+    expect(() => (snapshot.instances as Instance[]).push(instance('b'))).toThrow(TypeError);
+  });
+
+  test('keeps service, revision and what was rejected', () => {
+    const rejected = [{ entry: 'x', reason: 'expected a port, got nothing, at port' }];
+    expect(snapshotOf('orders', [], 7, rejected)).toEqual({
+      service: 'orders',
+      instances: [],
+      revision: 7,
+      rejected,
+    });
+  });
+});
+
+describe('the difference of two snapshots', () => {
+  test('names what came, what went and what became something else', () => {
+    const [a, b, b2, c, d] = [instance('a'), instance('b'), instance('b', 5), instance('c'), instance('d')];
+    expect(diff(list(a, b, c), list(b2, c, d))).toEqual({
+      added: [d],
+      removed: [a],
+      updated: [{ before: b, after: b2 }],
+    });
+  });
+
+  test('from nothing is everything, also when everything is nothing', () => {
+    expect(diff(undefined, list(instance('a'))).added).toEqual([instance('a')]);
+    expect(isEmptyChange(diff(undefined, list()))).toBe(true);
+  });
+
+  test('is empty between equal lists, and revisions do not count', () => {
+    const before = snapshotOf('orders', [instance('a')], 1);
+    expect(isEmptyChange(diff(before, snapshotOf('orders', [instance('a')], 2)))).toBe(true);
+  });
+
+  test.each([
+    ['added', { added: [instance('a')], removed: [], updated: [] }],
+    ['removed', { added: [], removed: [instance('a')], updated: [] }],
+    ['updated', { added: [], removed: [], updated: [{ before: instance('a'), after: instance('a', 2) }] }],
+  ])('with anything %s is not empty', (_, change) => {
+    expect(isEmptyChange(change)).toBe(false);
+  });
+});
+
+const anyList: fc.Arbitrary<Snapshot> = fc
+  .array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), fc.nat({ max: 2 })), { maxLength: 10 })
+  .map((entries) => list(...entries.map(([id, weight]) => instance(id, weight))));
+
+describe('for any two lists', () => {
+  test('applying the difference to the first gives the second', () => {
+    fc.assert(
+      fc.property(anyList, anyList, (before, after) => {
+        const { added, removed, updated } = diff(before, after);
+        const gone = new Set([...removed, ...updated.map((change) => change.before)]);
+        const kept = before.instances.filter((each) => !gone.has(each));
+        expect(list(...kept, ...added, ...updated.map((change) => change.after))).toEqual(after);
+      }),
+    );
+  });
+
+  test('the difference is empty exactly when they are equal', () => {
+    fc.assert(
+      fc.property(anyList, anyList, (before, after) => {
+        const equal =
+          before.instances.length === after.instances.length &&
+          before.instances.every((each, i) => sameInstance(each, after.instances[i] as Instance));
+        expect(isEmptyChange(diff(before, after))).toBe(equal);
+        expect(isEmptyChange(diff(after, after))).toBe(true);
+      }),
+    );
+  });
+
+  test('the way back is the same difference with its sides exchanged', () => {
+    fc.assert(
+      fc.property(anyList, anyList, (before, after) => {
+        const [there, back] = [diff(before, after), diff(after, before)];
+        expect(idsOf(back.added)).toEqual(idsOf(there.removed));
+        expect(idsOf(back.removed)).toEqual(idsOf(there.added));
+        expect(back.updated).toEqual(
+          there.updated.map((change) => ({ before: change.after, after: change.before })),
+        );
+      }),
+    );
+  });
+});
