@@ -1,6 +1,5 @@
 /** One contender of `zookeeper.ts` in its own process, and what a round of each experiment is. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { ZkSession } from '../registry/zookeeper/driver.js';
 import { sleep, systemClock } from '../runtime/clock.js';
 import { deferred } from '../runtime/deferred.js';
 import { serveRounds } from './harness.js';
@@ -14,7 +13,7 @@ import {
   type ZkContender,
 } from './zookeeper-experiments.js';
 import { type Follow, followBare, followWithPilotfish, readOnce } from './zookeeper-follow.js';
-import { entryOf, openSession, pathOf } from './zookeeper-session.js';
+import { BareSession, entryOf, pathOf } from './zookeeper-session.js';
 import { Sight } from './zookeeper-sight.js';
 import { startCountingProxy, type Traffic } from './zookeeper-wire.js';
 
@@ -31,15 +30,19 @@ const [contender, experiment, address, service] = process.argv.slice(2) as [
   string,
 ];
 
-const FIRST_LIST: Readonly<Record<ZkContender, Follow>> = { bare: readOnce, pilotfish: followWithPilotfish };
-const FOLLOW: Readonly<Record<ZkContender, Follow>> = { bare: followBare, pilotfish: followWithPilotfish };
+const PILOTFISH = {
+  'pilotfish, native driver': followWithPilotfish('native'),
+  pilotfish: followWithPilotfish('wire'),
+};
+const FIRST_LIST: Readonly<Record<ZkContender, Follow>> = { bare: readOnce, ...PILOTFISH };
+const FOLLOW: Readonly<Record<ZkContender, Follow>> = { bare: followBare, ...PILOTFISH };
 
 const WEIGHT_AFTER: Readonly<Record<Change, number | undefined>> = { create: 1, set: 2, delete: undefined };
 
-function make(change: Change, writer: ZkSession): Promise<unknown> {
+function make(change: Change, writer: BareSession): Promise<unknown> {
   const path = pathOf(service, ID);
-  if (change === 'create') return writer.create(path, entryOf(service, ID, 1), 'persistent');
-  return change === 'set' ? writer.set(path, entryOf(service, ID, 2), 0) : writer.delete(path, 1);
+  if (change === 'create') return writer.create(path, entryOf(service, ID, 1));
+  return change === 'set' ? writer.set(path, entryOf(service, ID, 2)) : writer.delete(path);
 }
 
 /** A new session and the list; the end of the session is not in the time. */
@@ -86,7 +89,7 @@ async function following(
   followed: string,
   work: (makeAndSee: (change: Change) => Promise<number>) => Promise<void>,
 ): Promise<void> {
-  const writer = await openSession(address);
+  const writer = await BareSession.open(address);
   const sight = new Sight(systemClock, ID);
   const first = sight.next(undefined);
   const close = await FOLLOW[contender](followed, service, sight.onList);
@@ -100,7 +103,7 @@ async function following(
     return ms;
   });
   await close();
-  await writer.close();
+  writer.close();
 }
 
 const EXPERIMENTS: Readonly<Record<Experiment, () => Promise<ListRound | ChangeRound | CountRound>>> = {

@@ -1,7 +1,9 @@
 /** The words that `zookeeper.ts` and its contenders share: who is compared, in what, with which result. */
 import type { Traffic } from './zookeeper-wire.js';
 
-export type ZkContender = 'bare' | 'pilotfish';
+/** Bare is the npm package `zookeeper` by itself; the native driver is pilotfish's on the same package. */
+export const CONTENDERS = ['bare', 'pilotfish, native driver', 'pilotfish'] as const;
+export type ZkContender = (typeof CONTENDERS)[number];
 
 /** `list`: time to the first list. `change`: time until a change is known. `count`: the operations of both. */
 export type Experiment = 'list' | 'change' | 'count';

@@ -19,15 +19,15 @@ import {
   CHANGES,
   type Change,
   type ChangeRound,
+  CONTENDERS,
   type CountRound,
   type Experiment,
   type ListRound,
   type ZkContender,
 } from './zookeeper-experiments.js';
-import { fill, openSession } from './zookeeper-session.js';
+import { BareSession, fill } from './zookeeper-session.js';
 import type { Traffic } from './zookeeper-wire.js';
 
-const CONTENDERS: readonly ZkContender[] = ['bare', 'pilotfish'];
 const FULL = { sizes: [1_000, 10_000], rounds: 7 };
 const QUICK = { sizes: [1_000], rounds: 2 };
 
@@ -85,14 +85,14 @@ async function measure(
 }
 
 async function createServices(address: string, size: number): Promise<void> {
-  const session = await openSession(address);
+  const session = await BareSession.open(address);
   const ids = Array.from({ length: size }, () => randomUUID());
   for (const contender of CONTENDERS) await fill(session, serviceOf(contender, size), ids);
-  await session.close();
+  session.close();
 }
 
 function serviceOf(contender: ZkContender, size: number): string {
-  return `${contender}-${size}`;
+  return `${contender.replaceAll(/\W+/g, '-')}-${size}`;
 }
 
 /** Each contender in a process of its own, which ends with the experiment. */

@@ -7,6 +7,13 @@ export { type Logger, silentLogger } from '../runtime/logger.js';
 export * from './contract.js';
 export { decodeInstance, encodeInstance } from './formats/pilotfish.js';
 export { type InstanceInput, parseInstance, sameInstance } from './instance.js';
-export { type BackendContext, type OpenOptions, open, openWritable, REGISTRY_SCHEMES } from './open.js';
+export {
+  type BackendContext,
+  checkUrl,
+  type OpenOptions,
+  open,
+  openWritable,
+  REGISTRY_SCHEMES,
+} from './open.js';
 export { type Change, diff, snapshotOf } from './snapshot.js';
 export { type SupervisedOptions, SupervisedWatch, supervise, type WatchUpdate } from './supervised.js';

@@ -15,13 +15,19 @@ export interface BackendContext {
 
 export type OpenOptions = Partial<BackendContext>;
 
-type OpenBackend = (url: string, context: BackendContext) => Promise<RegistryReader>;
+/** What a backend's module exports as `backend`. */
+export interface Backend {
+  /** Throws a BadInputError with everything that is wrong with the URL. Opens nothing, reads nothing. */
+  readonly check: (url: string) => void;
+  /** Connecting goes on in the background. */
+  readonly open: (url: string, context: BackendContext) => Promise<RegistryReader>;
+}
 
-const BACKENDS: Readonly<Record<string, () => Promise<OpenBackend>>> = {
-  local: async () => (await import('./local/local.js')).openLocal,
-  zookeeper: async () => (await import('./zookeeper/zookeeper.js')).openZooKeeper,
-  consul: async () => (await import('./consul/consul.js')).openConsul,
-  static: async () => (await import('./static/static.js')).openStatic,
+const BACKENDS: Readonly<Record<string, () => Promise<{ readonly backend: Backend }>>> = {
+  local: () => import('./local/local.js'),
+  zookeeper: () => import('./zookeeper/zookeeper.js'),
+  consul: () => import('./consul/consul.js'),
+  static: () => import('./static/static.js'),
 };
 
 /** The schemes `open` understands. */
@@ -32,20 +38,26 @@ export const REGISTRY_SCHEMES: readonly string[] = Object.keys(BACKENDS);
  * Throws BAD_INPUT for a malformed URL and DRIVER_MISSING when the backend's package is not installed.
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<RegistryReader> {
-  const scheme = schemeOf(url);
-  if (scheme === undefined || !Object.hasOwn(BACKENDS, scheme)) {
-    return reject(
-      'registry',
-      `a URL that starts with ${REGISTRY_SCHEMES.map((s) => `${s}:`).join(', ')}`,
-      describePart(url, url),
-    );
-  }
-  const openBackend = await (BACKENDS[scheme] as () => Promise<OpenBackend>)();
-  return openBackend(url, {
+  const backend = await backendOf(url);
+  return backend.open(url, {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom(),
     logger: options.logger ?? silentLogger,
   });
+}
+
+/** Throws BAD_INPUT, with everything that is wrong, for a URL that `open` would refuse. */
+export async function checkUrl(url: string): Promise<void> {
+  (await backendOf(url)).check(url);
+}
+
+async function backendOf(url: string): Promise<Backend> {
+  const scheme = schemeOf(url);
+  if (scheme === undefined || !Object.hasOwn(BACKENDS, scheme)) {
+    const expected = `a URL that starts with ${REGISTRY_SCHEMES.map((s) => `${s}:`).join(', ')}`;
+    return reject('registry', expected, describePart(url, url));
+  }
+  return (await (BACKENDS[scheme] as (typeof BACKENDS)[string])()).backend;
 }
 
 /** Opens a registry to write to. Throws BAD_INPUT as well when it is read only. */

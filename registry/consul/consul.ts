@@ -15,7 +15,7 @@ import type {
   Snapshot,
 } from '../contract.js';
 import { isName, NAME_RULE } from '../instance.js';
-import type { BackendContext } from '../open.js';
+import type { Backend, BackendContext } from '../open.js';
 import { ConsulAgent } from './agent.js';
 import { Catalog } from './catalog.js';
 import { ConnectionState } from './connection-state.js';
@@ -33,6 +33,8 @@ const READ_DEADLINE_MS = 5000;
 
 /** How long `close` may spend on deregistering; entries that it did not reach end with their TTL. */
 const CLOSE_DEADLINE_MS = 5000;
+
+export const backend: Backend = { check: parseConsulUrl, open: (url, context) => openConsul(url, context) };
 
 /**
  * Opens `consul://host:8500?dc=&ttl=15s&wait=55s&deregisterAfter=5m&tokenFile=`. Plain HTTP, for the agent on the

@@ -13,7 +13,7 @@ import { describe, reject } from '../../runtime/expected.js';
 import type { Instance, OperationOptions, Registry, RegistryState, Snapshot } from '../contract.js';
 import { watchDirectory } from '../directory-watch.js';
 import { isName, NAME_RULE } from '../instance.js';
-import type { BackendContext } from '../open.js';
+import type { Backend, BackendContext } from '../open.js';
 import { durationParam, parseRegistryUrl } from '../url.js';
 import { isAlive, LocalFiles } from './files.js';
 import { type HostTime, systemHostTime } from './host-time.js';
@@ -27,14 +27,20 @@ const DEFAULT_POLL_MS = 1_000;
 const SHORTEST_TTL_MS = 500;
 const SHORTEST_POLL_MS = 10;
 
-export async function openLocal(text: string, context: BackendContext): Promise<Registry> {
+export const backend: Backend = { check: parseLocalUrl, open: openLocal };
+
+async function openLocal(text: string, context: BackendContext): Promise<Registry> {
+  const { directory, ttlMs, pollMs } = parseLocalUrl(text);
+  return new LocalRegistry(text, directory, { ttlMs, pollMs, hostTime: systemHostTime, ...context });
+}
+
+function parseLocalUrl(text: string): { directory: string; ttlMs: number; pollMs: number } {
   const url = parseRegistryUrl(text, { params: { ttl: 'duration', poll: 'duration' } });
   const ttlMs = durationParam(url, 'ttl', DEFAULT_TTL_MS);
   if (ttlMs < SHORTEST_TTL_MS) reject('registry?ttl', `at least ${SHORTEST_TTL_MS}ms`, `${ttlMs}ms`);
-  const directory = url.path === '' ? defaultDirectory() : resolve(url.path);
   const pollMs = durationParam(url, 'poll', DEFAULT_POLL_MS);
   if (pollMs < SHORTEST_POLL_MS) reject('registry?poll', `at least ${SHORTEST_POLL_MS}ms`, `${pollMs}ms`);
-  return new LocalRegistry(text, directory, { ttlMs, pollMs, hostTime: systemHostTime, ...context });
+  return { directory: url.path === '' ? defaultDirectory() : resolve(url.path), ttlMs, pollMs };
 }
 
 /** One per user, the same for every process of that user. */

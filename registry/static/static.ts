@@ -12,7 +12,7 @@ import { describe, reject } from '../../runtime/expected.js';
 import type { OperationOptions, RegistryReader, RegistryState, Snapshot } from '../contract.js';
 import { watchDirectory } from '../directory-watch.js';
 import { isName, NAME_RULE } from '../instance.js';
-import type { BackendContext } from '../open.js';
+import type { Backend, BackendContext } from '../open.js';
 import { snapshotOf } from '../snapshot.js';
 import { durationParam, parseRegistryUrl } from '../url.js';
 import { entriesOf } from './entries.js';
@@ -21,13 +21,20 @@ import { type Contents, EndpointsFile } from './file.js';
 const DEFAULT_POLL_MS = 5000;
 const SHORTEST_POLL_MS = 10;
 
+export const backend: Backend = { check: parseStaticUrl, open: openStatic };
+
 /** Opens `static:<path>?poll=5s`; the path is absolute or relative to the working directory. Reads nothing by itself. */
 export async function openStatic(text: string, context: BackendContext): Promise<RegistryReader> {
+  const { path, pollMs } = parseStaticUrl(text);
+  return new StaticRegistry(text, resolve(path), pollMs, context);
+}
+
+function parseStaticUrl(text: string): { readonly path: string; readonly pollMs: number } {
   const url = parseRegistryUrl(text, { params: { poll: 'duration' } });
   if (url.path === '') reject('registry', 'the path of a file after static:', 'nothing');
   const pollMs = durationParam(url, 'poll', DEFAULT_POLL_MS);
   if (pollMs < SHORTEST_POLL_MS) reject('registry?poll', `at least ${SHORTEST_POLL_MS}ms`, `${pollMs}ms`);
-  return new StaticRegistry(text, resolve(url.path), pollMs, context);
+  return { path: url.path, pollMs };
 }
 
 class StaticRegistry implements RegistryReader {

@@ -21,7 +21,7 @@ import type {
 } from '../contract.js';
 import { encodeInstance } from '../formats/pilotfish.js';
 import { isName, NAME_RULE } from '../instance.js';
-import type { BackendContext } from '../open.js';
+import type { Backend, BackendContext } from '../open.js';
 import { ChildListing } from './child-listing.js';
 import { asRegistryError, canReadTrees, isZkError, type ZkConnect, type ZkSession } from './driver.js';
 import { claim, unclaim } from './entry.js';
@@ -39,7 +39,9 @@ const REREAD_MS = 60_000;
 const OPERATION_LIMIT_MS = 15_000;
 const CLEAN_UP = { baseMs: 100, capMs: 5_000 };
 
-export async function openZooKeeper(text: string, context: BackendContext): Promise<Registry> {
+export const backend: Backend = { check: parseZkUrl, open: openZooKeeper };
+
+async function openZooKeeper(text: string, context: BackendContext): Promise<Registry> {
   const settings = parseZkUrl(text);
   const connect = settings.driver === 'native' ? await loadNative() : connectWire;
   const { session, release } = acquireSession({ ...settings, connect, ...context });

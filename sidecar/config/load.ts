@@ -2,6 +2,7 @@
  * The configuration from all its sources: flags over environment over file over defaults. Pure apart from the one file
  * it reads, which is an argument; everything that is wrong is said at once.
  */
+import { checkUrl } from '../../registry/open.js';
 import { messageOf } from '../../runtime/errors.js';
 import { BadInputError, type Problem } from '../../runtime/expected.js';
 import type { SidecarConfig } from './config.js';
@@ -40,7 +41,7 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   if (!parsed.success)
     throw new BadInputError([...problems, ...problemsOf(parsed.error.issues, input, label)]);
   const config = normalize(parsed.data, sources);
-  problems.push(...contradictionsIn(config, label));
+  problems.push(...contradictionsIn(config, label), ...(await problemsInUrls(config.registries)));
   if (problems.length > 0) throw new BadInputError(problems);
   return { config, warnings: warningsFor(config) };
 }
@@ -61,4 +62,18 @@ async function readConfigFile(
     problems.push({ path, expected: 'a file that can be read', got: messageOf(error) });
     return { status: 'unreadable' };
   }
+}
+
+/** What each backend says of its URL, as `registry?ttl`, or `registry[1]?ttl` where there are several. */
+async function problemsInUrls(urls: readonly string[]): Promise<readonly Problem[]> {
+  const checks = await Promise.allSettled(urls.map((url) => checkUrl(url)));
+  return checks.flatMap((check, i) => {
+    if (check.status === 'fulfilled') return [];
+    if (!(check.reason instanceof BadInputError)) throw check.reason;
+    const at = urls.length > 1 ? `registry[${i}]` : 'registry';
+    return check.reason.problems.map((problem) => ({
+      ...problem,
+      path: problem.path.replace(/^registry/, at),
+    }));
+  });
 }

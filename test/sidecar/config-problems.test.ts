@@ -277,3 +277,16 @@ describe('syntax errors name file, line and column', () => {
     expect(lines[0]).toMatch(/^expected YAML or JSON, got .+, at sidecar\.yaml$/);
   });
 });
+
+test('the parameters of every registry URL are checked by its backend, all at once', async () => {
+  const file = {
+    registry: ['consul://127.0.0.1:8500?ttl=1ms&nope=1', 'zookeeper://a:2181?acl=creator&sasl=x'],
+    services: [{ name: 'orders', port: 8080 }],
+  };
+  const problems = await problemsOf({ file });
+  expect(problems.map((line) => line.split(', at ').at(-1))).toEqual([
+    'registry[0]?nope',
+    'registry[1]?sasl',
+    'registry[1]?acl',
+  ]);
+});
