@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../runtime/clock.js';
 
 const PILOTFISH = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
@@ -43,9 +44,9 @@ export async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.stdout?.resume();
   child.kill('SIGTERM');
-  const force = setTimeout(() => child.kill('SIGKILL'), END_LIMIT_MS);
+  const cancelForce = systemClock.after(END_LIMIT_MS, () => child.kill('SIGKILL'));
   await exited;
-  clearTimeout(force);
+  cancelForce();
 }
 
 /** Where a sidecar's admin server listens: its first log line that has it says so. Reads on for as long as it runs. */

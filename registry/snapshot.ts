@@ -23,18 +23,63 @@ export function snapshotOf(
   return Object.freeze({ service, instances: Object.freeze(sorted), revision, rejected });
 }
 
-/** The difference between two lists; `before` undefined means that there was none. Linear in their length. */
+/**
+ * The next snapshot of a list in which only some ids changed: `changes` gives each its new instance, or undefined when it
+ * is gone. Linear in the list by copying, but only the changes are compared; for few changes in a long list.
+ */
+export function patchedSnapshot(
+  before: Snapshot,
+  changes: ReadonlyMap<string, Instance | undefined>,
+  revision: number,
+  rejected: readonly Rejection[] = [],
+): Snapshot {
+  const instances: Instance[] = [];
+  const ids = [...changes.keys()].sort();
+  let copied = 0;
+  for (const id of ids) {
+    const at = firstNotBefore(before.instances, id, copied);
+    for (; copied < at; copied++) instances.push(before.instances[copied] as Instance);
+    if (before.instances[copied]?.id === id) copied++;
+    const instance = changes.get(id);
+    if (instance !== undefined) instances.push(instance);
+  }
+  for (; copied < before.instances.length; copied++) instances.push(before.instances[copied] as Instance);
+  return Object.freeze({ service: before.service, instances: Object.freeze(instances), revision, rejected });
+}
+
+/** The first index from `from` on whose id is not below `id`. */
+function firstNotBefore(instances: readonly Instance[], id: string, from: number): number {
+  let low = from;
+  let high = instances.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((instances[middle] as Instance).id < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * The difference between two lists; `before` undefined means that there was none. One walk along both, because they are
+ * sorted; instances that are the same object cost one comparison.
+ */
 export function diff(before: Snapshot | undefined, after: Snapshot): Change {
   const added: Instance[] = [];
+  const removed: Instance[] = [];
   const updated: { before: Instance; after: Instance }[] = [];
-  const gone = new Map((before?.instances ?? []).map((instance) => [instance.id, instance]));
+  const old = before?.instances ?? [];
+  let at = 0;
   for (const instance of after.instances) {
-    const known = gone.get(instance.id);
-    gone.delete(instance.id);
-    if (known === undefined) added.push(instance);
-    else if (!sameInstance(known, instance)) updated.push({ before: known, after: instance });
+    for (; at < old.length && (old[at] as Instance).id < instance.id; at++) removed.push(old[at] as Instance);
+    const known = old[at];
+    if (known?.id !== instance.id) added.push(instance);
+    else {
+      at++;
+      if (!sameInstance(known, instance)) updated.push({ before: known, after: instance });
+    }
   }
-  return { added, removed: [...gone.values()], updated };
+  removed.push(...old.slice(at));
+  return { added, removed, updated };
 }
 
 export function isEmptyChange({ added, removed, updated }: Change): boolean {

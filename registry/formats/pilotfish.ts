@@ -6,7 +6,7 @@ import { describe, formatProblem } from '../../runtime/expected.js';
 import { printable } from '../../runtime/printable.js';
 import { type Result, rejected, valid } from '../../runtime/result.js';
 import type { Instance } from '../contract.js';
-import { parseInstance } from '../instance.js';
+import { type InstanceInput, parseInstance } from '../instance.js';
 
 /** Larger entries are refused before they are parsed. */
 export const MAX_ENTRY_BYTES = 16 * 1024;
@@ -24,10 +24,10 @@ export function decodeInstance(data: Uint8Array, service: string, id: string): R
   if (data.byteLength > MAX_ENTRY_BYTES) {
     return rejected(`expected at most ${MAX_ENTRY_BYTES} bytes, got ${data.byteLength}, at entry`);
   }
-  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
+  const text = textOf(data);
   const object = parseObject(text);
   if (object === undefined) return rejected(`expected a JSON object, got "${printable(text, 80)}", at entry`);
-  const parsed = parseInstance({ ...fieldsOf(object), service: object.service ?? service });
+  const parsed = parseInstance(object.service === undefined ? { ...object, service } : object);
   if (!parsed.ok) return rejected(parsed.error.map(formatProblem).join('; '));
   if (parsed.value.id !== id) return rejected(`expected "${id}", got ${describe(parsed.value.id)}, at id`);
   if (parsed.value.service !== service) {
@@ -36,18 +36,20 @@ export function decodeInstance(data: Uint8Array, service: string, id: string): R
   return valid(parsed.value);
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+/** A view of the bytes, not a copy. */
+function textOf(data: Uint8Array): string {
+  const buffer = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return buffer.toString('utf8');
+}
+
+/** Its fields are unknown still; `parseInstance` looks at those it knows, and at no other. */
+function parseObject(text: string): InstanceInput | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
+      ? (value as InstanceInput)
       : undefined;
   } catch {
     return undefined;
   }
-}
-
-function fieldsOf(object: Record<string, unknown>): Omit<Parameters<typeof parseInstance>[0], 'service'> {
-  const { id, host, port, weight, status, zone, version, tags, metadata } = object;
-  return { id, host, port, weight, status, zone, version, tags, metadata };
 }

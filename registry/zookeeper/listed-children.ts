@@ -1,18 +1,24 @@
 /** The children of a service as they were read: what each one is, and the list they make. */
 import type { Instance, Rejection, Snapshot } from '../contract.js';
 import { decodeInstance } from '../formats/pilotfish.js';
-import { snapshotOf } from '../snapshot.js';
+import { patchedSnapshot, snapshotOf } from '../snapshot.js';
 import type { ZkNode } from './driver.js';
 
 interface Child {
   readonly mzxid: number;
   readonly instance: Instance | undefined;
-  readonly rejection: Rejection | undefined;
 }
+
+/** Beyond this share of changed children the list is sorted anew, which is then cheaper. */
+const PATCH_SHARE = 0.1;
 
 export class ListedChildren {
   readonly #service: string;
   readonly #children = new Map<string, Child>();
+  readonly #rejections = new Map<string, Rejection>();
+  /** Since the last snapshot. */
+  readonly #changed = new Map<string, Instance | undefined>();
+  #last: Snapshot | undefined;
   #revision = 0;
 
   constructor(service: string) {
@@ -33,21 +39,23 @@ export class ListedChildren {
     this.seen(mzxid);
     if (this.#children.get(name)?.mzxid === mzxid) return;
     const decoded = decodeInstance(node.data, this.#service, name);
-    this.#children.set(name, {
-      mzxid,
-      instance: decoded.ok ? decoded.value : undefined,
-      rejection: decoded.ok ? undefined : { entry: name, reason: decoded.error },
-    });
+    const instance = decoded.ok ? decoded.value : undefined;
+    this.#children.set(name, { mzxid, instance });
+    this.#changed.set(name, instance);
+    if (decoded.ok) this.#rejections.delete(name);
+    else this.#rejections.set(name, { entry: name, reason: decoded.error });
   }
 
   remove(name: string): void {
-    this.#children.delete(name);
+    if (!this.#children.delete(name)) return;
+    this.#rejections.delete(name);
+    this.#changed.set(name, undefined);
   }
 
   /** Forgets all that are not in `names`. */
   keepOnly(names: readonly string[]): void {
     const present = new Set(names);
-    for (const name of this.#children.keys()) if (!present.has(name)) this.#children.delete(name);
+    for (const name of this.#children.keys()) if (!present.has(name)) this.remove(name);
   }
 
   /** The list is at least as new as this transaction. */
@@ -56,13 +64,18 @@ export class ListedChildren {
   }
 
   snapshot(): Snapshot {
-    const instances: Instance[] = [];
-    const rejected: Rejection[] = [];
-    for (const { instance, rejection } of this.#children.values()) {
-      if (instance !== undefined) instances.push(instance);
-      if (rejection !== undefined) rejected.push(rejection);
-    }
-    return snapshotOf(this.#service, instances, this.#revision, rejected);
+    const rejected = [...this.#rejections.values()];
+    const few = this.#changed.size <= this.#children.size * PATCH_SHARE;
+    this.#last =
+      this.#last !== undefined && few
+        ? patchedSnapshot(this.#last, this.#changed, this.#revision, rejected)
+        : snapshotOf(this.#service, this.#instances(), this.#revision, rejected);
+    this.#changed.clear();
+    return this.#last;
+  }
+
+  #instances(): Instance[] {
+    return [...this.#children.values()].flatMap(({ instance }) => (instance === undefined ? [] : [instance]));
   }
 }
 

@@ -8,7 +8,8 @@ import { isZkError, type ZkSession, type ZkTreeEvent, type ZkTreeReading } from 
 import { ListedChildren, type Listing } from './listed-children.js';
 
 /** Nodes per read: large enough to pay, small enough that neither side stalls on one. */
-const READ_CHUNK = 500;
+const READ_CHUNK = 250;
+const PARALLEL_CHUNKS = 3;
 
 export class TreeListing implements Listing {
   readonly #session: ZkSession & ZkTreeReading;
@@ -74,15 +75,19 @@ export class TreeListing implements Listing {
     }
   }
 
-  /** All chunks go out at once; the server answers them in order. */
+  /** A few chunks are under way at any time: the server always has work, and this process never stalls on all of them. */
   async #readDirty(): Promise<void> {
     const names = [...this.#dirty];
     this.#dirty.clear();
-    const chunks: Promise<void>[] = [];
-    for (let at = 0; at < names.length; at += READ_CHUNK) {
-      chunks.push(this.#readChunk(names.slice(at, at + READ_CHUNK)));
-    }
-    await Promise.all(chunks);
+    let at = 0;
+    const worker = async (): Promise<void> => {
+      while (at < names.length) {
+        const chunk = names.slice(at, at + READ_CHUNK);
+        at += READ_CHUNK;
+        await this.#readChunk(chunk);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_CHUNKS }, worker));
   }
 
   async #readChunk(names: readonly string[]): Promise<void> {

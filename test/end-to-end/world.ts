@@ -64,13 +64,14 @@ export class Sidecar {
   }
 
   /** Resolves when its admin server listens. Checks are quick: every 100 ms, rise 2, fall 2. */
-  static async start(registry: string, args: readonly string[]): Promise<Sidecar> {
+  static async start(
+    registry: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Sidecar> {
     const quick = ['--interval', '100ms', '--timeout', '90ms', '--rise', '2', '--fall', '2'];
-    const cli = startCli([
-      ...['sidecar', '--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'],
-      ...quick,
-      ...args,
-    ]);
+    const place = ['--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'];
+    const cli = startCli(['sidecar', ...place, ...quick, ...args], { env });
     const admin = (text: string) => /"admin":"([^"]+)"/.exec(text)?.[1];
     await cli.until((stdout) => admin(stdout) !== undefined);
     return new Sidecar(cli, admin(cli.stdout()) as string);

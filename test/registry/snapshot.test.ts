@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Instance, Snapshot } from '../../registry/contract.js';
 import { sameInstance } from '../../registry/instance.js';
-import { diff, isEmptyChange, snapshotOf } from '../../registry/snapshot.js';
+import { diff, isEmptyChange, patchedSnapshot, snapshotOf } from '../../registry/snapshot.js';
 import { instanceOf } from '../../registry/testing/index.js';
 
 const instance = (id: string, weight = 1): Instance => instanceOf({ service: 'orders', id, weight });
@@ -107,5 +107,42 @@ describe('for any two lists', () => {
         );
       }),
     );
+  });
+});
+
+describe('a patched snapshot', () => {
+  const ids = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g');
+  const weights = fc.integer({ min: 0, max: 3 });
+
+  test('is the one that would have been built anew', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(ids, weights),
+        fc.array(fc.tuple(ids, fc.option(weights, { nil: undefined }))),
+        (before, changes) => {
+          const old = snapshotOf(
+            'orders',
+            Object.entries(before).map(([id, w]) => instance(id, w)),
+            1,
+          );
+          const patch = new Map(
+            changes.map(([id, w]) => [id, w === undefined ? undefined : instance(id, w)]),
+          );
+          const expected = new Map(old.instances.map((each) => [each.id, each]));
+          for (const [id, next] of patch) {
+            if (next === undefined) expected.delete(id);
+            else expected.set(id, next);
+          }
+          expect(patchedSnapshot(old, patch, 2)).toEqual(snapshotOf('orders', expected.values(), 2));
+        },
+      ),
+    );
+  });
+
+  test('keeps the very instances that did not change', () => {
+    const before = list(instance('a'), instance('b'), instance('c'));
+    const after = patchedSnapshot(before, new Map([['b', instance('b', 9)]]), 2);
+    expect(after.instances[0]).toBe(before.instances[0]);
+    expect(after.instances[2]).toBe(before.instances[2]);
   });
 });
