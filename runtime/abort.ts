@@ -2,6 +2,7 @@
  * Deadlines and cancellation. `AbortSignal.any` and `AbortSignal.timeout` read the system clock and keep listeners
  * alive, so signals are linked by hand, and whoever links one releases it.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock.js';
 import { PilotfishError } from './errors.js';
 
@@ -15,6 +16,8 @@ export interface LinkedAbort {
 /** A signal that aborts with its parent, or by hand. */
 export function linkedAbort(parent?: AbortSignal): LinkedAbort {
   const controller = new AbortController();
+  // Many may wait for one signal: that is what it is for, and no leak.
+  setMaxListeners(0, controller.signal);
   const abort = (reason: unknown): void => controller.abort(reason);
   const onParent = (): void => abort(parent?.reason);
   if (parent?.aborted) onParent();

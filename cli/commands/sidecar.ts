@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { type LoadedConfig, loadConfig } from '../../sidecar/config/load.js';
-import { printJson, printYaml } from '../../sidecar/config/print.js';
 import { CONFIG_ENV, repeats, SETTINGS, type Setting } from '../../sidecar/config/settings.js';
 import { type FlagOptions, parseArguments } from '../arguments.js';
 import { type Command, type ExitCode, OK, type Surroundings } from '../command.js';
@@ -73,7 +72,12 @@ function checked({ warnings }: LoadedConfig, asJson: boolean, { stdout }: Surrou
   return OK;
 }
 
-function printed({ config }: LoadedConfig, asJson: boolean, { stdout }: Surroundings): ExitCode {
+async function printed(
+  { config }: LoadedConfig,
+  asJson: boolean,
+  { stdout }: Surroundings,
+): Promise<ExitCode> {
+  const { printJson, printYaml } = await import('../../sidecar/config/print.js');
   stdout.write(asJson ? printJson(config) : printYaml(config));
   return OK;
 }

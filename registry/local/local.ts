@@ -70,7 +70,7 @@ export class LocalRegistry implements Registry {
     this.url = url;
     this.#files = new LocalFiles(directory);
     this.#options = options;
-    this.#own = new OwnEntries(this.#files, options);
+    this.#own = new OwnEntries(this.#files, { ...options, pollMs: options.ttlMs / 3 });
     this.#closers.defer(() => this.#own.close());
   }
 

@@ -7,7 +7,6 @@ import { messageOf } from '../../runtime/errors.js';
 import { BadInputError, type Problem } from '../../runtime/expected.js';
 import type { SidecarConfig } from './config.js';
 import { contradictionsIn, warningsFor } from './consistency.js';
-import { parseConfigText } from './file.js';
 import { normalize } from './normalize.js';
 import { type Environment, type Flags, layer, readOverrides } from './overrides.js';
 import { problemsOf } from './problems.js';
@@ -56,6 +55,8 @@ async function readConfigFile(
   const path = typeof flags.config === 'string' ? flags.config : env[CONFIG_ENV] || undefined;
   if (path === undefined) return { status: 'read', content: undefined };
   try {
+    // Loaded for those who have a file: the parser is a good part of a start.
+    const { parseConfigText } = await import('./file.js');
     const content = parseConfigText(await readFile(path), path, problems);
     return content === undefined ? { status: 'unreadable' } : { status: 'read', content };
   } catch (error) {

@@ -172,7 +172,7 @@ describe('flags and environment', () => {
       ]);
       const name = codeIn(key)[0]?.replace('services[].', '') ?? '';
       for (const text of codeIn(value))
-        expect(literal(text)).toEqual([defaults[name] ?? 'detected'].flat()[0]);
+        expect(literal(text)).toEqual([defaults[name]].flat()[0]);
     }
   });
 });
