@@ -20,7 +20,7 @@ export const HELP = `Measures pilotfish beside the least that the same job can c
 Usage: npm run bench -- [${TOPICS.join('|')}]... [options]
 
   pick        one pick through a service handle, beside the bare loop over an array
-  zookeeper   the first list and one change of a large service on a real server, beside the bare driver
+  zookeeper   lists, reads and memory on a real server, beside the npm packages zookeeper and node-zookeeper-client
   sidecar     time to the first check, memory and CPU at rest, beside a bare node process
               (without a name: all of them)
 

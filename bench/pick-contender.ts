@@ -1,11 +1,10 @@
 /** One contender of `pick.ts` in its own process. Every contender has its own loop, so that each is compiled alone. */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Instance, RegistryReader } from '../registry/contract.js';
 import { parseInstance } from '../registry/instance.js';
 import { snapshotOf } from '../registry/snapshot.js';
 import { connect, type Policy, random, roundRobin, type ServiceHandle } from '../resolver/index.js';
 import { Emitter } from '../runtime/events.js';
+import { exposedGc } from './garbage.js';
 import { serveRounds } from './harness.js';
 
 export type PickContender =
@@ -108,11 +107,6 @@ const LOOPS: Readonly<Record<PickContender, (size: number) => Loop | Promise<Loo
   random: async (size) => handleLoop(await openHandle(instances(size, equal), random())),
   'random, weighted': async (size) => handleLoop(await openHandle(instances(size, varied), random())),
 };
-
-function exposedGc(): () => void {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
-}
 
 function nanosecondsPerPick(loop: Loop): number {
   const start = process.hrtime.bigint();

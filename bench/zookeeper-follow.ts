@@ -1,10 +1,13 @@
 /**
- * The two ways to a list that are compared: pilotfish's watch, and the least that a program can do on the same driver.
- * The bare ways check nothing, heal nothing and keep no order.
+ * The ways to a list that are compared: pilotfish's watch, and the least that a program can do on a client alone. The
+ * latter check nothing, heal nothing and keep no order.
  */
 import { open } from '../registry/open.js';
+import type { WireClient } from '../registry/zookeeper/wire/client.js';
 import type { Closer } from '../runtime/close-stack.js';
-import { BareSession, pathOf, ROOT } from './zookeeper-session.js';
+import type { OpenClient } from './zk-client.js';
+import { openWire } from './zk-own.js';
+import { pathOf, ROOT, servicePath } from './zookeeper-entries.js';
 
 /** The weight of an instance in a list; undefined when it is not in it. */
 export type WeightOf = (id: string) => number | undefined;
@@ -16,59 +19,110 @@ export type Follow = (
   onList: (weightOf: WeightOf) => void,
 ) => Promise<Closer>;
 
-/** @param driver as of the URL's parameter of that name. */
-export function followWithPilotfish(driver: 'wire' | 'native'): Follow {
+/** Nodes in one read of many. */
+const CHUNK = 250;
+
+export const followWithPilotfish: Follow = async (address, service, onList) => {
+  const registry = await open(`zookeeper://${address}${ROOT}`);
+  const stop = new AbortController();
+  const follow = async (): Promise<void> => {
+    for await (const { instances } of registry.watch(service, { signal: stop.signal })) {
+      onList((id) => instances.find((instance) => instance.id === id)?.weight);
+    }
+  };
+  const ended = follow();
+  return async () => {
+    stop.abort();
+    await ended;
+    await registry.close();
+  };
+};
+
+/** One list and a read for each child, all of them sent at once; no watches. Tells one list. */
+export function readOnce(openClient: OpenClient): Follow {
   return async (address, service, onList) => {
-    const registry = await open(`zookeeper://${address}${ROOT}?driver=${driver}`);
-    const stop = new AbortController();
-    const follow = async (): Promise<void> => {
-      for await (const { instances } of registry.watch(service, { signal: stop.signal })) {
-        onList((id) => instances.find((instance) => instance.id === id)?.weight);
-      }
+    const client = await openClient(address);
+    const names = await client.children(servicePath(service));
+    const weights = new Map<string, number>();
+    const read = async (name: string): Promise<void> => {
+      const data = await client.get(pathOf(service, name));
+      if (data !== undefined) weights.set(name, weightIn(data));
     };
-    const ended = follow();
-    return async () => {
-      stop.abort();
-      await ended;
-      await registry.close();
-    };
+    await Promise.all(names.map(read));
+    onList((id) => weights.get(id));
+    return () => client.close();
   };
 }
 
-/** One list and a read for each child, all of them sent at once; no watches. Tells one list. */
-export const readOnce: Follow = async (address, service, onList) => {
-  const session = await BareSession.open(address);
-  const names = await session.children(`${ROOT}/${service}`);
-  const weights = new Map<string, number>();
-  const read = async (name: string): Promise<void> => {
-    const data = await session.get(pathOf(service, name));
-    if (data !== undefined) weights.set(name, weightIn(data));
+/** By one-shot watches: after a change of the list reads what is new in it, after a change of a child that child. */
+export function follow(openClient: OpenClient): Follow {
+  return async (address, service, onList) => {
+    const client = await openClient(address);
+    const weights = new Map<string, number>();
+    const tell = (): void => onList((id) => weights.get(id));
+    const read = async (name: string): Promise<void> => {
+      const data = await client.get(pathOf(service, name), () => void read(name).then(tell));
+      if (data !== undefined) weights.set(name, weightIn(data));
+    };
+    const list = async (): Promise<void> => {
+      const names = await client.children(servicePath(service), () => void list());
+      const present = new Set(names);
+      for (const name of weights.keys()) if (!present.has(name)) weights.delete(name);
+      await Promise.all(names.filter((name) => !weights.has(name)).map(read));
+      tell();
+    };
+    await list();
+    return () => client.close();
   };
-  await Promise.all(names.map(read));
+}
+
+/** One list, and reads of many nodes at once. Tells one list. */
+export const readOnceByChunks: Follow = async (address, service, onList) => {
+  const client = await openWire(address);
+  const weights = new Map<string, number>();
+  await readAll(client, service, weights);
   onList((id) => weights.get(id));
-  return () => session.close();
+  return () => client.close();
 };
 
-/** After a change of the list reads what is new in it, after a change of a child that child. */
-export const followBare: Follow = async (address, service, onList) => {
-  const session = await BareSession.open(address);
+/** By one watch on the service and all below it: after its event reads the child that it names. */
+export const followByTree: Follow = async (address, service, onList) => {
+  const client = await openWire(address);
   const weights = new Map<string, number>();
   const tell = (): void => onList((id) => weights.get(id));
-  const read = async (name: string): Promise<void> => {
-    const data = await session.get(pathOf(service, name), () => void read(name).then(tell));
-    if (data !== undefined) weights.set(name, weightIn(data));
-  };
-  const list = async (): Promise<void> => {
-    const names = await session.children(`${ROOT}/${service}`, () => void list());
-    const present = new Set(names);
-    for (const name of weights.keys()) if (!present.has(name)) weights.delete(name);
-    await Promise.all(names.filter((name) => !weights.has(name)).map(read));
-    tell();
-  };
-  await list();
-  return () => session.close();
+  const above = servicePath(service).length + 1;
+  await client.watchTree(servicePath(service), ({ path }) => {
+    void readChunk(client, service, [path.slice(above)], weights).then(tell);
+  });
+  await readAll(client, service, weights);
+  tell();
+  return () => client.close();
 };
 
-function weightIn(data: Buffer): number {
-  return (JSON.parse(data.toString('utf8')) as { readonly weight: number }).weight;
+async function readAll(client: WireClient, service: string, weights: Map<string, number>): Promise<void> {
+  const { names } = await client.children(servicePath(service));
+  const chunks: Promise<void>[] = [];
+  for (let from = 0; from < names.length; from += CHUNK) {
+    chunks.push(readChunk(client, service, names.slice(from, from + CHUNK), weights));
+  }
+  await Promise.all(chunks);
+}
+
+async function readChunk(
+  client: WireClient,
+  service: string,
+  names: readonly string[],
+  weights: Map<string, number>,
+): Promise<void> {
+  const nodes = await client.getMany(names.map((name) => pathOf(service, name)));
+  for (const [at, name] of names.entries()) {
+    const node = nodes[at];
+    if (typeof node !== 'object') weights.delete(name);
+    else weights.set(name, weightIn(node.data));
+  }
+}
+
+function weightIn(data: Uint8Array): number {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8');
+  return (JSON.parse(text) as { readonly weight: number }).weight;
 }

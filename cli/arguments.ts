@@ -36,6 +36,20 @@ export function parseArguments(
   return { flags: values, positionals };
 }
 
+export interface SplitArguments {
+  readonly own: readonly string[];
+  /** Everything after the first `--`, untouched; undefined without one. */
+  readonly command: readonly string[] | undefined;
+}
+
+/** For a command that runs another: `--port 80 -- node server.js --port 80`. */
+export function splitAtDashes(args: readonly string[]): SplitArguments {
+  const at = args.indexOf('--');
+  return at === -1
+    ? { own: args, command: undefined }
+    : { own: args.slice(0, at), command: args.slice(at + 1) };
+}
+
 interface FlagToken {
   readonly name: string;
   readonly rawName: string;

@@ -8,7 +8,8 @@ export const FAILED = 1;
 /** The input can never work; nothing was started. */
 export const BAD_INPUT = 2;
 
-export type ExitCode = typeof OK | typeof FAILED | typeof BAD_INPUT;
+/** One of the above, or that of a command which `pilotfish sidecar` ran. */
+export type ExitCode = number;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,6 +1,7 @@
 /** From the arguments of the process to a command, and from what it throws to an exit code. */
 import { isPilotfishError, messageOf } from '../runtime/errors.js';
 import { describe, reject } from '../runtime/expected.js';
+import { splitAtDashes } from './arguments.js';
 import {
   BAD_INPUT,
   type Command,
@@ -73,7 +74,8 @@ async function dispatch(
 async function helpAskedBy(name: string, args: readonly string[]): Promise<string | undefined> {
   if (name === '--help' || name === '-h') return overview();
   if (name === 'help') return args[0] === undefined ? overview() : (await load(args[0])).help;
-  return args.includes('--help') || args.includes('-h') ? (await load(name)).help : undefined;
+  const { own } = splitAtDashes(args);
+  return own.includes('--help') || own.includes('-h') ? (await load(name)).help : undefined;
 }
 
 async function load(name: string): Promise<Command> {

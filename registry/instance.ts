@@ -41,6 +41,7 @@ export function isName(value: unknown): value is string {
   );
 }
 
+const WEIGHT_RULE = `a number from 0 to ${MAX_WEIGHT}`;
 export const NAME_RULE = `a name of letters, digits and . _ ~ : @ + = , - that starts with no dot, up to ${MAX_NAME_LENGTH} characters`;
 
 /** Checks every field and returns a frozen instance, or all that is wrong with it. */
@@ -54,12 +55,12 @@ export function parseInstance(input: InstanceInput): Result<Instance, readonly P
   expect(isName(id), 'id', NAME_RULE, id);
   expect(typeof host === 'string' && isHost(host), 'host', 'an IP address or a host name', host);
   expect(isPort(port), 'port', 'a whole number from 1 to 65535', port);
-  expect(isWeight(weight), 'weight', `a number from 0 to ${MAX_WEIGHT}`, weight);
+  expect(isWeight(weight), 'weight', WEIGHT_RULE, weight);
   expect(isStatus(status), 'status', '"passing" or "warning"', status);
   expect(isOptionalText(zone), 'zone', TEXT_RULE, zone);
   expect(isOptionalText(version), 'version', TEXT_RULE, version);
-  const tags = parseTags(input.tags ?? [], problems);
-  const metadata = parseMetadata(input.metadata ?? {}, problems);
+  const tags = parseTags(input.tags ?? NO_TAGS, problems);
+  const metadata = parseMetadata(input.metadata ?? NO_METADATA, problems);
   if (problems.length > 0) return rejected(problems);
   return valid(
     Object.freeze({
@@ -70,8 +71,8 @@ export function parseInstance(input: InstanceInput): Result<Instance, readonly P
       status: status as InstanceStatus,
       zone: zone as string | undefined,
       version: version as string | undefined,
-      tags: Object.freeze(tags),
-      metadata: Object.freeze(metadata),
+      tags,
+      metadata,
     }),
   );
 }
@@ -126,20 +127,26 @@ function isStatus(value: unknown): value is InstanceStatus {
   return value === 'passing' || value === 'warning';
 }
 
-function parseTags(value: unknown, problems: Problem[]): string[] {
-  if (Array.isArray(value) && value.length <= MAX_TAGS && value.every(isText)) return [...value];
+/** Shared by the many instances that have none, which makes a long list smaller and quicker to build. */
+const NO_TAGS: Instance['tags'] = Object.freeze([]);
+const NO_METADATA: Instance['metadata'] = Object.freeze(Object.create(null));
+
+function parseTags(value: unknown, problems: Problem[]): Instance['tags'] {
+  if (Array.isArray(value) && value.length === 0) return NO_TAGS;
+  if (Array.isArray(value) && value.length <= MAX_TAGS && value.every(isText)) {
+    return Object.freeze([...value]);
+  }
   problems.push({ path: 'tags', expected: `a list of at most ${MAX_TAGS} texts`, got: describe(value) });
-  return [];
+  return NO_TAGS;
 }
 
 /** Keys that would reach a prototype are dropped, not reported: they are never data. */
 const PROTOTYPE_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
-function parseMetadata(value: unknown, problems: Problem[]): Record<string, string> {
-  const result: Record<string, string> = Object.create(null);
-  const fail = (path: string, expected: string, got: unknown): Record<string, string> => {
+function parseMetadata(value: unknown, problems: Problem[]): Instance['metadata'] {
+  const fail = (path: string, expected: string, got: unknown): Instance['metadata'] => {
     problems.push({ path, expected, got: describe(got) });
-    return result;
+    return NO_METADATA;
   };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return fail('metadata', 'an object of texts', value);
@@ -148,9 +155,11 @@ function parseMetadata(value: unknown, problems: Problem[]): Record<string, stri
   if (entries.length > MAX_METADATA_KEYS) {
     return fail('metadata', `at most ${MAX_METADATA_KEYS} keys`, entries.length);
   }
+  if (entries.length === 0) return NO_METADATA;
+  const result: Record<string, string> = Object.create(null);
   for (const [key, text] of entries) {
     if (isText(text) && key.length <= MAX_NAME_LENGTH) result[key] = text;
     else fail(`metadata.${key.slice(0, MAX_NAME_LENGTH)}`, TEXT_RULE, text);
   }
-  return result;
+  return Object.freeze(result);
 }

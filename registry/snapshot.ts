@@ -17,10 +17,10 @@ export function snapshotOf(
   revision: number,
   rejected: readonly Rejection[] = [],
 ): Snapshot {
-  const byId = new Map<string, Instance>();
-  for (const instance of instances) byId.set(instance.id, instance);
-  const sorted = [...byId.values()].sort(byIdOrder);
-  return Object.freeze({ service, instances: Object.freeze(sorted), revision, rejected });
+  // The order of equal ids is kept, so the last of them stands before a different one.
+  const sorted = [...instances].sort(byIdOrder);
+  const unique = sorted.filter(({ id }, at) => id !== sorted[at + 1]?.id);
+  return Object.freeze({ service, instances: Object.freeze(unique), revision, rejected });
 }
 
 /**
@@ -70,6 +70,10 @@ export function diff(before: Snapshot | undefined, after: Snapshot): Change {
   const old = before?.instances ?? [];
   let at = 0;
   for (const instance of after.instances) {
+    if (old[at] === instance) {
+      at++;
+      continue;
+    }
     for (; at < old.length && (old[at] as Instance).id < instance.id; at++) removed.push(old[at] as Instance);
     const known = old[at];
     if (known?.id !== instance.id) added.push(instance);
@@ -87,5 +91,6 @@ export function isEmptyChange({ added, removed, updated }: Change): boolean {
 }
 
 function byIdOrder(a: Instance, b: Instance): number {
+  if (a.id === b.id) return 0;
   return a.id < b.id ? -1 : 1;
 }

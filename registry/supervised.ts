@@ -116,8 +116,24 @@ export class SupervisedWatch {
     }
     this.#lastError = error;
     this.#updates.emit({ type: 'broken', error });
-    const wait = backoffMs(this.#failures++, RESUBSCRIBE, this.#options.random);
-    await sleep(this.#options.clock, wait, this.#stop.signal).catch(() => {});
+    await this.#rest(backoffMs(this.#failures++, RESUBSCRIBE, this.#options.random));
+  }
+
+  /** After a long outage the waits are long: when the registry is connected again, only a first one is left of them. */
+  async #rest(ms: number): Promise<void> {
+    const { clock, random } = this.#options;
+    const { signal } = this.#stop;
+    const connected = linkedAbort(signal);
+    const unsubscribe = this.#registry.onState((state) => {
+      if (state === 'connected') connected.abort(undefined);
+    });
+    const wokenUp = await sleep(clock, ms, connected.signal).then(
+      () => false,
+      () => !signal.aborted,
+    );
+    unsubscribe();
+    connected.release();
+    if (wokenUp) await sleep(clock, backoffMs(0, RESUBSCRIBE, random), signal).catch(() => {});
   }
 
   #logRejected(rejections: readonly Rejection[]): void {

@@ -23,6 +23,8 @@ export interface UrlRules {
   readonly defaultPort?: number;
   /** The query parameters it knows, each with what its value must be. */
   readonly params: Readonly<Record<string, 'duration' | 'text'>>;
+  /** What else may be wrong; asked even when something is already, so that all is told at once. */
+  readonly check?: (url: RegistryUrl) => Iterable<Problem>;
 }
 
 /** The part before the first colon, or undefined. */
@@ -45,8 +47,10 @@ export function parseRegistryUrl(text: string, rules: UrlRules, path = 'registry
   const show = (part: string): string => describePart(part, text);
   const hosts = readHosts(authority, rules.defaultPort, { path, problems, show });
   const params = readParams(query, rules, { path, problems, show });
+  const url: RegistryUrl = { text, scheme, hosts, path: urlPath, params };
+  problems.push(...(rules.check?.(url) ?? []));
   if (problems.length > 0) throw new BadInputError(problems);
-  return { text, scheme, hosts, path: urlPath, params };
+  return url;
 }
 
 /** A duration parameter in milliseconds, or the default. Parsed and checked by `parseRegistryUrl` before. */

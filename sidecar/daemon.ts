@@ -134,11 +134,11 @@ async function openAll(
   return registries;
 }
 
-function startService({ instance, probes }: ServicePlan, context: Context): Service {
+function startService({ instance, require, probes }: ServicePlan, context: Context): Service {
   const { metrics } = context;
   const labels = { service: instance.service, id: instance.id };
   const probers = probes.map(({ probe, config }) => new Prober(probe, config, context));
-  const health = new ServiceHealth(instance.service, probers);
+  const health = new ServiceHealth(instance.service, probers, require);
   metrics.observeServiceHealth(labels, health);
   const announcers = context.registries.map((registry) => {
     const announcer = new Announcer(registry, instance.service, context);

@@ -2,7 +2,8 @@
  * Health from results: `rise` successes in a row make a probe healthy, counted from zero at the start, and
  * `fall` failures in a row make it unhealthy. Everything here is a pure function.
  */
-import type { CheckStatus } from './probes/verdict.js';
+import type { Requirement } from './config/config.js';
+import type { CheckStatus, Verdict } from './probes/verdict.js';
 
 /**
  * - `starting`: not decided yet; not listed.
@@ -35,6 +36,20 @@ export function isListed(state: HealthState): state is 'passing' | 'warning' {
 }
 
 /**
+ * Nobody listens where somebody did: that is the whole row of failures at once. A service that is still starting
+ * does not listen yet, which proves nothing.
+ */
+export function limitsFor(health: Health, verdict: Verdict, limits: HealthLimits): HealthLimits {
+  const isConclusive = verdict.failure === 'nobody-listens' && isListed(health.state);
+  return isConclusive ? { rise: limits.rise, fall: 1 } : limits;
+}
+
+/** Whether results are being counted towards another state: the moment to look more often. */
+export function isCounting({ successes, failures }: Health): boolean {
+  return successes + failures > 0;
+}
+
+/**
  * The health after one more result. `unknown` changes nothing. `inGrace` is true while failures of a service
  * that is still starting are expected: they end a row of successes and are not counted.
  */
@@ -61,11 +76,20 @@ function afterFailure(health: Health, fall: number, inGrace: boolean): Health {
 }
 
 /**
- * The health of a service from that of its probes: all must pass, and one that warns makes it warn. A service
- * without any stays `starting`, since nothing ever said that it works.
+ * The health of a service from that of the probes that decide. It is listed while as many as required are;
+ * `passing` when so many say so without a warning. It fails when no probe that is still starting could change
+ * that. A service without any stays `starting`, since nothing ever said that it works.
  */
-export function combine(states: readonly HealthState[]): HealthState {
-  if (states.includes('failing')) return 'failing';
-  if (states.length === 0 || states.includes('starting')) return 'starting';
-  return states.includes('warning') ? 'warning' : 'passing';
+export function combine(states: readonly HealthState[], requirement: Requirement = 'all'): HealthState {
+  const count = (...of: readonly HealthState[]): number =>
+    states.filter((state) => of.includes(state)).length;
+  const required = requiredOf(requirement, states.length);
+  if (states.length > 0 && count('passing') >= required) return 'passing';
+  if (states.length > 0 && count('passing', 'warning') >= required) return 'warning';
+  return count('passing', 'warning', 'starting') >= required ? 'starting' : 'failing';
+}
+
+function requiredOf(requirement: Requirement, probes: number): number {
+  if (requirement === 'all') return probes;
+  return requirement === 'any' ? Math.min(1, probes) : requirement.atLeast;
 }

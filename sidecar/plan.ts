@@ -6,13 +6,15 @@ import type { Instance } from '../registry/contract.js';
 import { parseInstance } from '../registry/instance.js';
 import { BadInputError, type Problem } from '../runtime/expected.js';
 import { chooseAddress, isSharedRegistry } from './address.js';
-import type { ProbeConfig, ServiceConfig, SidecarConfig } from './config/config.js';
+import type { ProbeConfig, Requirement, ServiceConfig, SidecarConfig } from './config/config.js';
 import { createProbe, type ProbeContext } from './probes/create.js';
 import type { Probe } from './probes/probe.js';
 
 export interface ServicePlan {
   /** How it is listed while passing. */
   readonly instance: Instance;
+  /** How many of the probes must pass. */
+  readonly require: Requirement;
   readonly probes: readonly PlannedProbe[];
 }
 
@@ -37,7 +39,7 @@ export async function planServices(
       const probe = await collected(problems, `${at}.probes[${j}].`, () => createProbe(config, context));
       if (probe !== undefined) probes.push({ config, probe });
     }
-    if (instance !== undefined) plans.push({ instance, probes });
+    if (instance !== undefined) plans.push({ instance, require: service.require, probes });
   }
   if (problems.length > 0) throw new BadInputError(problems);
   return plans;

@@ -4,12 +4,13 @@
  * it does not shift them.
  */
 import { linkedAbort } from '../runtime/abort.js';
-import { type Clock, sleep } from '../runtime/clock.js';
+import type { Clock } from '../runtime/clock.js';
+import { Doorbell } from '../runtime/doorbell.js';
 import { PilotfishError } from '../runtime/errors.js';
 import { Emitter, type Event } from '../runtime/events.js';
 import { fraction, type Random } from '../runtime/random.js';
 import type { ProbeSchedule } from './config/config.js';
-import { type Health, type HealthState, STARTING, step } from './health.js';
+import { type Health, type HealthState, isCounting, limitsFor, STARTING, step } from './health.js';
 import type { Lag } from './loop-lag.js';
 import type { CheckResult, Probe } from './probes/probe.js';
 
@@ -37,6 +38,8 @@ export interface RecentResult extends CheckResult {
 export interface ProbeStatus {
   readonly name: string;
   readonly type: Probe['type'];
+  /** Whether it only reports. */
+  readonly advisory: boolean;
   readonly state: HealthState;
   readonly successes: number;
   readonly failures: number;
@@ -57,10 +60,12 @@ export class Prober {
   readonly #results = new Emitter<ProbeReport>();
   readonly #skips = new Emitter<number>();
   readonly #recent: RecentResult[] = [];
+  readonly #bell = new Doorbell();
   readonly #stop = linkedAbort();
   readonly #ended: Promise<void>;
   #health = STARTING;
   #overruns = 0;
+  #isUrgent = false;
 
   /** Starts at once; the first result comes later, so that there is time to listen. `close()` ends it. */
   constructor(probe: Probe, schedule: ProbeSchedule, context: ProberContext) {
@@ -68,6 +73,7 @@ export class Prober {
     this.#schedule = schedule;
     this.#context = context;
     this.#startedAt = context.clock.now();
+    probe.hold?.onEnd(() => this.#lookAtOnce());
     this.#ended = probe.pace === 'interval' ? this.#runOnSchedule() : this.#runOnEvents();
   }
 
@@ -76,6 +82,10 @@ export class Prober {
 
   /** Fires with the number of checks that fell out, when some did. */
   readonly onOverrun: Event<number> = this.#skips.event;
+
+  get advisory(): boolean {
+    return this.#schedule.advisory;
+  }
 
   get health(): Health {
     return this.#health;
@@ -87,29 +97,40 @@ export class Prober {
 
   status(): ProbeStatus {
     const { name, type } = this.probe;
-    return { name, type, ...this.#health, overruns: this.#overruns, recent: [...this.#recent] };
+    return {
+      name,
+      type,
+      advisory: this.advisory,
+      ...this.#health,
+      overruns: this.#overruns,
+      recent: [...this.#recent],
+    };
   }
 
   /** Ends the check that runs and drops its result. Resolves when nothing runs any more. Idempotent. */
   async close(): Promise<void> {
     this.#stop.abort(new PilotfishError('CLOSED', `the probe ${this.probe.name} was closed`));
+    this.probe.hold?.close();
     await this.#ended;
   }
 
   async #runOnSchedule(): Promise<void> {
     const { clock, random } = this.#context;
-    const { intervalMs, jitter } = this.#schedule;
-    const spreadMs = intervalMs * jitter;
-    let tickAt = this.#startedAt + fraction(random) * spreadMs;
+    const { intervalMs, fastIntervalMs, jitter } = this.#schedule;
+    let tickAt = this.#startedAt + fraction(random) * intervalMs * jitter;
+    let stepMs = intervalMs;
     await this.#sleepUntil(tickAt);
     while (!this.#stop.signal.aborted) {
+      const now = clock.now();
       // A sleep that lasted too long, as in a stopped process, lets no check fall out.
-      tickAt += ticksBetween(tickAt, clock.now(), intervalMs) * intervalMs;
+      tickAt = this.#isUrgent ? now : tickAt + ticksBetween(tickAt, now, stepMs) * stepMs;
+      this.#isUrgent = false;
       await this.#check();
-      const overrun = ticksBetween(tickAt, clock.now(), intervalMs);
-      this.#countOverrun(overrun);
-      tickAt += (overrun + 1) * intervalMs;
-      await this.#sleepUntil(tickAt + spreadMs * (2 * fraction(random) - 1));
+      const endedAt = clock.now();
+      this.#countOverrun(ticksBetween(tickAt, endedAt, intervalMs));
+      stepMs = isCounting(this.#health) ? fastIntervalMs : intervalMs;
+      tickAt += (ticksBetween(tickAt, endedAt, stepMs) + 1) * stepMs;
+      await this.#sleepUntil(tickAt + stepMs * jitter * (2 * fraction(random) - 1));
     }
   }
 
@@ -119,7 +140,13 @@ export class Prober {
 
   async #sleepUntil(time: number): Promise<void> {
     const { clock } = this.#context;
-    await sleep(clock, time - clock.now(), this.#stop.signal).catch(() => {});
+    await this.#bell.wait(clock, time - clock.now(), this.#stop.signal);
+  }
+
+  /** During a check: right after it. */
+  #lookAtOnce(): void {
+    this.#isUrgent = true;
+    this.#bell.ring();
   }
 
   async #check(): Promise<void> {
@@ -131,23 +158,24 @@ export class Prober {
   /** A failure that this process may have caused itself by standing still is no failure of the service. */
   #excused(result: CheckResult, startedAt: number): CheckResult {
     const stalledMs = Math.round(this.#context.lag.stalledSince(startedAt));
-    if (result.status !== 'failing' || stalledMs <= this.probe.deadlineMs / 2) return result;
+    if (result.status !== 'failing' || result.failure === 'nobody-listens') return result;
+    if (stalledMs <= this.probe.deadlineMs / 2) return result;
     const reason = `the sidecar itself stood still for ${stalledMs} ms during the check`;
     return { status: 'unknown', reason, durationMs: result.durationMs };
   }
 
   #accept(result: CheckResult): void {
     const { clock } = this.#context;
-    const from = this.#health.state;
+    const before = this.#health;
     const inGrace = clock.now() - this.#startedAt < this.#schedule.startGraceMs;
-    const health = step(this.#health, result.status, this.#schedule, inGrace);
+    const health = step(before, result.status, limitsFor(before, result, this.#schedule), inGrace);
     this.#health = health;
+    if (result.status === 'passing' || result.status === 'warning') this.probe.hold?.keep();
     this.#recent.push({ at: clock.wallNow(), ...result });
     if (this.#recent.length > RECENT_RESULTS) this.#recent.shift();
     const report = { probe: this.probe.name, result, health };
-    this.#results.emit(
-      from === health.state ? report : { ...report, transition: { from, to: health.state } },
-    );
+    const transition = { from: before.state, to: health.state };
+    this.#results.emit(before.state === health.state ? report : { ...report, transition });
   }
 
   #countOverrun(ticks: number): void {

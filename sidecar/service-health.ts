@@ -1,8 +1,9 @@
 /**
- * One service's health, made of its probes': all must pass. Each change comes with its cause in a sentence,
+ * One service's health, made of its probes' as its configuration requires. Each change comes with its cause in a sentence,
  * so that a log line or a status page never has to guess.
  */
 import { Emitter, type Event } from '../runtime/events.js';
+import type { Requirement } from './config/config.js';
 import { combine, type HealthState, isListed } from './health.js';
 import type { ProbeReport, Prober, ProbeStatus } from './prober.js';
 import { type BeatStatus, isTtlProbe } from './probes/ttl.js';
@@ -24,20 +25,30 @@ export interface ServiceHealthStatus {
 export class ServiceHealth {
   readonly service: string;
   readonly probers: readonly Prober[];
+  readonly #requirement: Requirement;
+  readonly #deciding: readonly Prober[];
   readonly #changes = new Emitter<HealthChange>();
+  readonly #advice = new Emitter<HealthChange>();
   #state: HealthState;
   #cause: string | undefined;
 
   /** Owns the probers: `close()` ends them. */
-  constructor(service: string, probers: readonly Prober[]) {
+  constructor(service: string, probers: readonly Prober[], requirement: Requirement = 'all') {
     this.service = service;
     this.probers = probers;
+    this.#requirement = requirement;
+    this.#deciding = probers.filter(({ advisory }) => !advisory);
     this.#state = this.#combined();
-    for (const prober of probers) prober.onResult((report) => this.#update(report));
+    for (const prober of probers) {
+      prober.onResult((report) => (prober.advisory ? this.#advise(report) : this.#update(report)));
+    }
   }
 
   /** Fires after each change of `state`. */
   readonly onChange: Event<HealthChange> = this.#changes.event;
+
+  /** Fires after each change of an advisory probe, which does not change `state`. */
+  readonly onAdvice: Event<HealthChange> = this.#advice.event;
 
   get state(): HealthState {
     return this.#state;
@@ -65,6 +76,7 @@ export class ServiceHealth {
   }
 
   #update(report: ProbeReport): void {
+    this.#suspectHolds(report);
     const from = this.#state;
     const to = this.#combined();
     if (from === to) return;
@@ -73,18 +85,33 @@ export class ServiceHealth {
     this.#changes.emit({ from, to, cause: this.#cause });
   }
 
+  #advise(report: ProbeReport): void {
+    this.#suspectHolds(report);
+    const { transition, probe, result } = report;
+    if (transition === undefined) return;
+    this.#advice.emit({ ...transition, cause: sentence(probe, transition.to, result.reason) });
+  }
+
+  /** The connection that one probe holds may keep another from its answer. */
+  #suspectHolds({ result }: ProbeReport): void {
+    if (result.failure === 'timeout') for (const { probe } of this.probers) probe.hold?.suspect();
+  }
+
   /**
    * Names a probe that is in the new state itself: the one that just reported, or else the one that holds it
    * there.
    */
   #explain(to: HealthState, report: ProbeReport): string {
     if (report.health.state === to) return sentence(report.probe, to, report.result.reason);
-    const holding = this.probers.find(({ health }) => health.state === to) as Prober;
+    const holding = this.#deciding.find(({ health }) => health.state === to) as Prober;
     return sentence(holding.probe.name, to, holding.lastResult?.reason ?? 'no result yet');
   }
 
   #combined(): HealthState {
-    return combine(this.probers.map(({ health }) => health.state));
+    return combine(
+      this.#deciding.map(({ health }) => health.state),
+      this.#requirement,
+    );
   }
 }
 

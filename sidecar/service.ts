@@ -55,6 +55,12 @@ export class Service {
       logger[level]({ service: instance.service, id: instance.id, from, to, cause }, 'health changed');
       this.#announce(cause);
     });
+    health.onAdvice(({ from, to, cause }) => {
+      logger.info(
+        { service: instance.service, id: instance.id, from, to, cause },
+        'an advisory probe changed',
+      );
+    });
   }
 
   get name(): string {

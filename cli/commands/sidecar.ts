@@ -1,11 +1,18 @@
-/** `pilotfish sidecar`: the daemon in the foreground, or a look at its configuration. */
+/** `pilotfish sidecar`: the daemon in the foreground, with a command that it starts or alone; or its configuration. */
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { type LoadedConfig, loadConfig } from '../../sidecar/config/load.js';
 import { CONFIG_ENV, repeats, SETTINGS, type Setting } from '../../sidecar/config/settings.js';
-import { type FlagOptions, parseArguments } from '../arguments.js';
+import { CommandNotStarted } from '../../sidecar/supervise/child.js';
+import { childEnvironment, flagsWithPort } from '../../sidecar/supervise/environment.js';
+import type { CommandToRun, Host } from '../../sidecar/supervise/run.js';
+import { superviseSettings } from '../../sidecar/supervise/settings.js';
+import { type FlagOptions, parseArguments, splitAtDashes } from '../arguments.js';
 import { type Command, type ExitCode, OK, type Surroundings } from '../command.js';
-import { aborted } from '../signals.js';
+import { passSignalsOn, stoppedBy } from '../signals.js';
+
+const STDOUT_FD = 1;
+const STDERR_FD = 2;
 
 const FLAGS: FlagOptions = {
   config: { type: 'string' },
@@ -15,6 +22,8 @@ const FLAGS: FlagOptions = {
   'check-config': { type: 'boolean' },
   'print-config': { type: 'boolean' },
   json: { type: 'boolean' },
+  restart: { type: 'string' },
+  'stop-timeout': { type: 'string' },
 };
 
 export const command: Command = {
@@ -22,6 +31,7 @@ export const command: Command = {
 
 Usage: pilotfish sidecar --service NAME --port N [options]
        pilotfish sidecar --config FILE [options]
+       pilotfish sidecar [options] -- COMMAND [ARGUMENT…]
 
 ${SETTINGS.map(settingHelp).join('\n')}
 
@@ -30,22 +40,34 @@ ${helpLine('--check-config', 'print "ok", or everything that is wrong, and exit'
 ${helpLine('--print-config', 'print the effective configuration and exit; secrets are left out')}
 ${helpLine('--json', 'with --print-config or --check-config: JSON')}
 
-Every option is an environment variable as well: --start-grace is PILOTFISH_START_GRACE, --config is ${CONFIG_ENV}.
+With a command after "--", the sidecar starts it and the two end together. Its input and output are passed through; the
+sidecar's own log goes to standard error. PORT is given to it from --port, or gives the port where nothing else does.
+
+    --restart POLICY      never, on-failure or always, when the command ends by itself (default never)
+    --stop-timeout D      from the signal that ends the command to SIGKILL for its process group (default 10s)
+
+Every other option is an environment variable as well: --start-grace is PILOTFISH_START_GRACE, --config is ${CONFIG_ENV}.
 Several values in one variable are separated by commas, registry URLs by spaces. An empty variable is not set.
 
 Examples:
   pilotfish sidecar --service orders --port 8080
   pilotfish sidecar --service orders --port 8080 --probe http:/health --registry zookeeper://10.0.0.1:2181
   pilotfish sidecar --service batch --port 9000 --probe ttl:30s --tag nightly --meta team=data
+  pilotfish sidecar --service orders --port 8080 --probe http:/health -- node server.js
   pilotfish sidecar --config sidecar.yaml --check-config
 
-SIGTERM and SIGINT deregister, confirm and exit 0; a second one exits at once with 1.
+SIGTERM and SIGINT deregister, confirm and exit 0; a second one exits at once with 1. A command is sent the signal once
+that is confirmed, and its exit code is the sidecar's: 128 and the number of the signal if one ended it, 127 if there is
+no such program, 126 if it cannot be run. SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it.
 `,
   run: async (args, surroundings) => {
-    const { flags } = parseArguments(args, FLAGS);
+    const { own, command } = splitAtDashes(args);
+    const { flags } = parseArguments(own, FLAGS);
+    const { env } = surroundings;
+    const settings = superviseSettings(flags, command);
     const loaded = await loadConfig({
-      flags,
-      env: surroundings.env,
+      flags: settings === undefined ? flags : flagsWithPort(flags, env),
+      env,
       readFile: (path) => readFile(path, 'utf8'),
       hostname: hostname(),
     });
@@ -53,7 +75,12 @@ SIGTERM and SIGINT deregister, confirm and exit 0; a second one exits at once wi
     const asJson = flags.json === true;
     if (flags['check-config'] === true) return checked(loaded, asJson, surroundings);
     if (flags['print-config'] === true) return printed(loaded, asJson, surroundings);
-    return runUntilStopped(loaded, surroundings);
+    if (settings === undefined) return runUntilStopped(loaded, surroundings);
+    return runUntilEnded(
+      loaded,
+      { ...settings, env: childEnvironment(flags, env, loaded.config) },
+      surroundings,
+    );
   },
 };
 
@@ -83,10 +110,39 @@ async function printed(
 }
 
 /** Whatever stops it, the sidecar deregisters and confirms that before the process ends. */
-async function runUntilStopped({ config }: LoadedConfig, { stop }: Surroundings): Promise<ExitCode> {
-  const { startSidecar } = await import('../../sidecar/daemon.js');
-  const sidecar = await startSidecar(config);
-  await aborted(stop);
-  await sidecar.close();
+async function runUntilStopped({ config }: LoadedConfig, surroundings: Surroundings): Promise<ExitCode> {
+  const { runAlone } = await import('../../sidecar/supervise/run.js');
+  await runAlone(config, hostOf(surroundings, STDOUT_FD));
   return OK;
+}
+
+/** The log goes to standard error: standard output is the command's, whose readers expect nothing else in it. */
+async function runUntilEnded(
+  { config }: LoadedConfig,
+  command: CommandToRun,
+  surroundings: Surroundings,
+): Promise<ExitCode> {
+  const { runWithCommand } = await import('../../sidecar/supervise/run.js');
+  try {
+    return await runWithCommand(config, command, hostOf(surroundings, STDERR_FD));
+  } catch (error) {
+    if (!(error instanceof CommandNotStarted)) throw error;
+    surroundings.stderr.line(`pilotfish: ${error.message}`);
+    return error.exitCode;
+  }
+}
+
+function hostOf({ env, stop }: Surroundings, logFd: number): Host {
+  return {
+    pid: process.pid,
+    env,
+    stop,
+    stopSignal: () => stoppedBy(stop),
+    logFd,
+    onPassedSignal: (deliver) => passSignalsOn(process, deliver),
+    onExit: (callback) => {
+      process.once('exit', callback);
+      return () => process.off('exit', callback);
+    },
+  };
 }

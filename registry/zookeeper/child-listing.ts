@@ -51,7 +51,7 @@ export class ChildListing implements Listing {
   async #list(): Promise<void> {
     this.#namesKnown = true;
     try {
-      const { names, stat } = await this.#session.children(this.#path, () => this.#namesChanged());
+      const { names, stat } = await this.#session.children(this.#path, this.#namesChanged);
       this.#children.seen(stat.pzxid);
       this.#keep(names);
     } catch (error) {
@@ -64,14 +64,15 @@ export class ChildListing implements Listing {
 
   async #waitForService(): Promise<void> {
     this.#namesKnown = true;
-    const exists = await this.#session.exists(this.#path, () => this.#namesChanged());
+    const exists = await this.#session.exists(this.#path, this.#namesChanged);
     if (exists !== undefined) await this.#list();
   }
 
-  #namesChanged(): void {
+  /** One function for all watches on the list: a driver that holds it already need not hold it twice. */
+  readonly #namesChanged = (): void => {
     this.#namesKnown = false;
     this.#onChange();
-  }
+  };
 
   #keep(names: readonly string[]): void {
     const present = new Set(names);
@@ -99,6 +100,7 @@ export class ChildListing implements Listing {
     } catch (error) {
       // Gone since it was listed: the watch on the list tells as well.
       if (isZkError(error, 'NO_NODE')) this.#children.remove(name);
+      else if (isZkError(error, 'NO_AUTH', 'TOO_LARGE')) this.#children.put(name, error.code);
       else throw error;
     }
   }

@@ -57,6 +57,8 @@ export interface ZkSession {
   readonly timeoutMs: number;
   readonly state: ZkState;
   readonly onState: Event<ZkState>;
+  /** Why no server took the session when they were last tried; undefined when one did, or when the driver cannot say. */
+  readonly trouble?: string | undefined;
 
   /** Creates an ephemeral or a lasting node. Errors NODE_EXISTS, NO_NODE (no parent). */
   create(path: string, data: Uint8Array, kind: 'ephemeral' | 'persistent'): Promise<unknown>;
@@ -94,8 +96,11 @@ export interface ZkTreeReading {
    * ends; what changes while disconnected is not reported. Error UNIMPLEMENTED on an old server.
    */
   watchTree(path: string, onEvent: (event: ZkTreeEvent) => void): Promise<() => Promise<void>>;
-  /** Each node, or undefined where there is none, in the order of `paths`. Error UNIMPLEMENTED on an old server. */
-  getMany(paths: readonly string[]): Promise<readonly (ZkNode | undefined)[]>;
+  /**
+   * For each of `paths` its node, undefined where there is none, or the code why it cannot be read. Errors UNIMPLEMENTED
+   * on an old server, TOO_LARGE when they are too much for one reply.
+   */
+  getMany(paths: readonly string[]): Promise<readonly (ZkNode | ZkErrorCode | undefined)[]>;
 }
 
 export interface ZkTreeEvent {

@@ -25,11 +25,18 @@ export async function claim(session: ZkSession, path: string, data: Uint8Array):
   throw new PilotfishError('CONFLICT', `another process keeps taking ${path}`);
 }
 
-/** Deletes the node if it belongs to this session, and reads back that none of this session is left. */
-export async function unclaim(session: ZkSession, path: string): Promise<void> {
+/**
+ * Deletes the node if it belongs to this session, and reads back that none of this session is left. Ends early once
+ * `isWanted`, which is asked before each deletion: somebody has claimed the node again meanwhile.
+ */
+export async function unclaim(
+  session: ZkSession,
+  path: string,
+  isWanted: () => boolean = () => false,
+): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const found = await session.exists(path);
-    if (found === undefined || !isMine(session, found)) return;
+    if (found === undefined || !isMine(session, found) || isWanted()) return;
     await session.delete(path, found.version).catch(ignore('NO_NODE', 'BAD_VERSION'));
   }
   throw new PilotfishError('CONFLICT', `another process keeps changing ${path}`);

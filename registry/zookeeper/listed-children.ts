@@ -2,13 +2,15 @@
 import type { Instance, Rejection, Snapshot } from '../contract.js';
 import { decodeInstance } from '../formats/pilotfish.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
-import type { ZkNode } from './driver.js';
+import type { ZkErrorCode, ZkNode } from './driver.js';
 
 interface Child {
   readonly mzxid: number;
   readonly instance: Instance | undefined;
 }
 
+/** The transaction of a child that was never read. */
+const UNREAD = -1;
 /** Beyond this share of changed children the list is sorted anew, which is then cheaper. */
 const PATCH_SHARE = 0.1;
 
@@ -29,19 +31,23 @@ export class ListedChildren {
     return this.#children.has(name);
   }
 
-  /** What was read of a child; undefined when it is gone. Data that was read before is not decoded again. */
-  put(name: string, node: ZkNode | undefined): void {
-    if (node === undefined) {
-      this.remove(name);
-      return;
-    }
-    const { mzxid } = node.stat;
+  /**
+   * What was read of a child: undefined when it is gone, a code when it cannot be read. Data that was read before is not
+   * decoded again.
+   */
+  put(name: string, node: ZkNode | ZkErrorCode | undefined): void {
+    if (node === undefined) this.remove(name);
+    else if (typeof node === 'string') this.#unreadable(name, node);
+    else this.#read(name, node);
+  }
+
+  #read(name: string, { data, stat: { mzxid } }: ZkNode): void {
     this.seen(mzxid);
     if (this.#children.get(name)?.mzxid === mzxid) return;
-    const decoded = decodeInstance(node.data, this.#service, name);
+    const decoded = decodeInstance(data, this.#service, name);
     const instance = decoded.ok ? decoded.value : undefined;
     this.#children.set(name, { mzxid, instance });
-    this.#changed.set(name, instance);
+    this.#noteChange(name, instance);
     if (decoded.ok) this.#rejections.delete(name);
     else this.#rejections.set(name, { entry: name, reason: decoded.error });
   }
@@ -49,11 +55,12 @@ export class ListedChildren {
   remove(name: string): void {
     if (!this.#children.delete(name)) return;
     this.#rejections.delete(name);
-    this.#changed.set(name, undefined);
+    this.#noteChange(name, undefined);
   }
 
   /** Forgets all that are not in `names`. */
   keepOnly(names: readonly string[]): void {
+    if (this.#children.size === 0) return;
     const present = new Set(names);
     for (const name of this.#children.keys()) if (!present.has(name)) this.remove(name);
   }
@@ -74,8 +81,20 @@ export class ListedChildren {
     return this.#last;
   }
 
-  #instances(): Instance[] {
-    return [...this.#children.values()].flatMap(({ instance }) => (instance === undefined ? [] : [instance]));
+  /** One that cannot be read is rejected like one that makes no sense; it does not spoil the list. */
+  #unreadable(name: string, code: ZkErrorCode): void {
+    this.#children.set(name, { mzxid: UNREAD, instance: undefined });
+    this.#noteChange(name, undefined);
+    this.#rejections.set(name, { entry: name, reason: `it cannot be read: ${code}` });
+  }
+
+  /** Before the first snapshot everything is new. */
+  #noteChange(name: string, instance: Instance | undefined): void {
+    if (this.#last !== undefined) this.#changed.set(name, instance);
+  }
+
+  *#instances(): Generator<Instance> {
+    for (const { instance } of this.#children.values()) if (instance !== undefined) yield instance;
   }
 }
 

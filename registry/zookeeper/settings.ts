@@ -6,13 +6,15 @@ import { BadInputError, describe, type Problem } from '../../runtime/expected.js
 import type { HostPort } from '../../runtime/host-port.js';
 import { readSecretFile } from '../../runtime/secret-file.js';
 import { isName, NAME_RULE } from '../instance.js';
-import { durationParam, parseRegistryUrl, type RegistryUrl } from '../url.js';
+import { describePart, durationParam, parseRegistryUrl, type RegistryUrl } from '../url.js';
 import type { ZkAcl, ZkSecurity } from './driver.js';
 
 const DEFAULT_PORT = 2181;
 const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 /** A shorter session ends by an ordinary pause of either process. */
 const SHORTEST_SESSION_TIMEOUT_MS = 1_000;
+/** Servers grant far less; this only keeps nonsense off the wire. */
+const LONGEST_SESSION_TIMEOUT_MS = 3_600_000;
 
 const PARAMS = {
   sessionTimeout: 'duration',
@@ -58,9 +60,7 @@ export interface ZkSettings {
 
 /** Throws a BadInputError with everything that is wrong. Reads no file. */
 export function parseZkUrl(text: string): ZkSettings {
-  const url = parseRegistryUrl(text, { defaultPort: DEFAULT_PORT, params: PARAMS });
-  const problems = [...problemsOf(url)];
-  if (problems.length > 0) throw new BadInputError(problems);
+  const url = parseRegistryUrl(text, { defaultPort: DEFAULT_PORT, params: PARAMS, check: problemsOf });
   const { params, hosts, path } = url;
   const authFile = params.get('authFile');
   const acl = params.get('acl') ?? (authFile === undefined ? 'open' : 'creator');
@@ -98,14 +98,17 @@ async function readDigest(file: string): Promise<string> {
 
 function* problemsOf(url: RegistryUrl): Generator<Problem> {
   const { params } = url;
-  const problem = (name: string, expected: string, got = describe(params.get(name))): Problem => {
+  const show = (part: string | undefined): string =>
+    part === undefined ? describe(part) : describePart(part, url.text);
+  const problem = (name: string, expected: string, got = show(params.get(name))): Problem => {
     return { path: name === '' ? 'registry' : `registry?${name}`, expected, got };
   };
   if (!url.path.split('/').slice(1).every(isName)) {
-    yield problem('', `a path whose parts are each ${NAME_RULE}`, describe(url.path));
+    yield problem('', `a path whose parts are each ${NAME_RULE}`, show(url.path));
   }
-  if (durationParam(url, 'sessionTimeout', DEFAULT_SESSION_TIMEOUT_MS) < SHORTEST_SESSION_TIMEOUT_MS) {
-    yield problem('sessionTimeout', `at least ${SHORTEST_SESSION_TIMEOUT_MS}ms`);
+  const timeoutMs = durationParam(url, 'sessionTimeout', DEFAULT_SESSION_TIMEOUT_MS);
+  if (timeoutMs < SHORTEST_SESSION_TIMEOUT_MS || timeoutMs > LONGEST_SESSION_TIMEOUT_MS) {
+    yield problem('sessionTimeout', '1s to 1h');
   }
   if (!isOneOf(params.get('driver'), ['wire', 'native'])) yield problem('driver', '"wire" or "native"');
   if (!isOneOf(params.get('acl'), Object.keys(ACLS))) yield problem('acl', 'open, creator or private');

@@ -108,7 +108,8 @@ export class SharedSession {
 
   #unavailable(): PilotfishError {
     const hosts = this.#options.hosts.map(formatHostPort).join(',');
-    const why = this.#refused === undefined ? '' : `: ${this.#refused}`;
+    const trouble = this.#refused ?? this.#current?.trouble;
+    const why = trouble === undefined ? '' : `: ${trouble}`;
     return new PilotfishError(
       this.#state === 'denied' ? 'DENIED' : 'UNAVAILABLE',
       `no session with zookeeper at ${hosts} (${this.#state})${why}`,

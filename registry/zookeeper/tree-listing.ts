@@ -3,12 +3,13 @@
  * one operation, the data in a few large ones. From then on a change costs its event and at most one read, however long
  * the list is. The watch is armed before the first read, so nothing falls between the two.
  */
+import { nextTurn } from '../../runtime/next-turn.js';
 import type { Snapshot } from '../contract.js';
 import { isZkError, type ZkSession, type ZkTreeEvent, type ZkTreeReading } from './driver.js';
 import { ListedChildren, type Listing } from './listed-children.js';
 
 /** Nodes per read: large enough to pay, small enough that neither side stalls on one. */
-const READ_CHUNK = 250;
+const READ_CHUNK = 500;
 const PARALLEL_CHUNKS = 3;
 
 export class TreeListing implements Listing {
@@ -28,13 +29,16 @@ export class TreeListing implements Listing {
     this.#children = new ListedChildren(service);
   }
 
-  /** Rejects UNIMPLEMENTED when the server is too old for it. */
+  /**
+   * What changes during the read rang already, and is left to the next one: otherwise a busy service would never be
+   * listed. Rejects UNIMPLEMENTED when the server is too old for it.
+   */
   async read(): Promise<Snapshot> {
     if (this.#stopWatching === undefined) {
       this.#stopWatching = await this.#session.watchTree(this.#path, (event) => this.#changed(event));
       await this.#list();
     }
-    while (this.#dirty.size > 0) await this.#readDirty();
+    await this.#readDirty();
     return this.#children.snapshot();
   }
 
@@ -62,7 +66,9 @@ export class TreeListing implements Listing {
     const { names, pzxid } = await this.#names();
     this.#children.seen(pzxid);
     this.#children.keepOnly(names);
-    for (const name of names) this.#dirty.add(name);
+    // What is read in order needs no sorting once all of it is there.
+    for (const name of names.toSorted()) this.#dirty.add(name);
+    await nextTurn();
   }
 
   async #names(): Promise<{ names: readonly string[]; pzxid: number }> {
@@ -91,7 +97,22 @@ export class TreeListing implements Listing {
   }
 
   async #readChunk(names: readonly string[]): Promise<void> {
-    const nodes = await this.#session.getMany(names.map((name) => `${this.#path}/${name}`));
-    for (const [i, name] of names.entries()) this.#children.put(name, nodes[i]);
+    try {
+      const nodes = await this.#session.getMany(names.map((name) => `${this.#path}/${name}`));
+      // A busy socket is read again and again in one turn of the event loop: decoding all of that there would stall it.
+      await nextTurn();
+      for (const [i, name] of names.entries()) this.#children.put(name, nodes[i]);
+    } catch (error) {
+      if (!isZkError(error, 'TOO_LARGE')) throw error;
+      await this.#readHalves(names);
+    }
+  }
+
+  /** Nodes that are too much for one reply are read in ever smaller parts; one that is so alone is rejected. */
+  async #readHalves(names: readonly string[]): Promise<void> {
+    if (names.length === 1) return this.#children.put(names[0] as string, 'TOO_LARGE');
+    const half = Math.ceil(names.length / 2);
+    await this.#readChunk(names.slice(0, half));
+    await this.#readChunk(names.slice(half));
   }
 }

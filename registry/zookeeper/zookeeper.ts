@@ -69,6 +69,9 @@ class ZooKeeperRegistry implements Registry {
   readonly #registrations = new Map<string, ZkRegistration>();
   /** Paths that a `register` in progress is claiming. */
   readonly #claiming = new Set<string>();
+  /** What looks after failed registers; the session may be shared, so its end does not remove what they left. */
+  readonly #cleanUps = new Set<Promise<void>>();
+  readonly #stop = linkedAbort();
   #state: RegistryState;
 
   constructor(url: string, session: SharedSession, release: () => Promise<void>, options: ZooKeeperOptions) {
@@ -79,6 +82,8 @@ class ZooKeeperRegistry implements Registry {
     this.#closers.defer(release);
     this.#closers.defer(session.onState((state) => this.#move(state)));
     this.#closers.defer(() => this.#closeRegistrations());
+    this.#closers.defer(() => this.#endCleanUps());
+    this.#closers.defer(() => this.#stop.abort(new PilotfishError('CLOSED', 'the registry was closed')));
   }
 
   get state(): RegistryState {
@@ -108,7 +113,9 @@ class ZooKeeperRegistry implements Registry {
       return registration;
     } catch (error) {
       // A claim that was given up may still succeed: look only once it has ended.
-      void claimed.catch(() => {}).then(() => this.#cleanUp(session, path));
+      const cleanUp = claimed.catch(() => {}).then(() => this.#cleanUp(session, path));
+      this.#cleanUps.add(cleanUp);
+      void cleanUp.finally(() => this.#cleanUps.delete(cleanUp));
       throw asRegistryError(error);
     } finally {
       this.#claiming.delete(path);
@@ -190,18 +197,20 @@ class ZooKeeperRegistry implements Registry {
 
   /**
    * A failed register may have left its node: deletes it once the session is connected again, unless somebody has
-   * registered it again since. A session that is over takes its nodes with it.
+   * registered it again since. A session that is over takes its nodes with it. At the end of the registry it tries once.
    */
   async #cleanUp(session: ZkSession, path: string): Promise<void> {
     const { clock, random, timeoutMs } = this.#options;
-    for (let attempt = 0; !this.#closers.closed; attempt++) {
+    for (let attempt = 0; ; attempt++) {
+      const isLast = this.#stop.signal.aborted;
       try {
-        const current = await this.#session.connected(timeoutMs);
-        const wanted = this.#registrations.has(path) || this.#claiming.has(path);
-        if (current === session && !wanted) await unclaim(session, path);
+        const current = isLast ? session : await this.#session.connected(timeoutMs, this.#stop.signal);
+        const isWanted = (): boolean => this.#registrations.has(path) || this.#claiming.has(path);
+        if (current === session) await unclaim(session, path, isWanted);
         return;
       } catch {
-        await sleep(clock, backoffMs(attempt, CLEAN_UP, random));
+        if (isLast) return;
+        await sleep(clock, backoffMs(attempt, CLEAN_UP, random), this.#stop.signal).catch(() => {});
       }
     }
   }
@@ -209,6 +218,10 @@ class ZooKeeperRegistry implements Registry {
   #forget(path: string, registration: ZkRegistration | undefined): void {
     if (registration !== undefined && this.#registrations.get(path) === registration)
       this.#registrations.delete(path);
+  }
+
+  async #endCleanUps(): Promise<void> {
+    await Promise.allSettled(this.#cleanUps);
   }
 
   async #closeRegistrations(): Promise<void> {

@@ -32,11 +32,16 @@ export interface ServiceConfig {
   readonly zone: string | undefined;
   readonly version: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-  /** At least one, each with its own name; all must pass. */
+  /** How many of the probes must pass. */
+  readonly require: Requirement;
+  /** At least one, each with its own name. */
   readonly probes: readonly ProbeConfig[];
 }
 
 export type ProbeConfig = TcpProbeConfig | HttpProbeConfig | TtlProbeConfig;
+
+/** Advisory probes are not counted. */
+export type Requirement = 'all' | 'any' | { readonly atLeast: number };
 
 /** How often a probe checks and how many results in a row count. */
 export interface ProbeSchedule {
@@ -44,6 +49,8 @@ export interface ProbeSchedule {
   readonly name: string;
   /** From the start of one check to the start of the next. */
   readonly intervalMs: number;
+  /** The same while results are counted towards `rise` or `fall`. Never above `intervalMs`. */
+  readonly fastIntervalMs: number;
   /** The share of the interval by which it varies either way, 0 to 1. */
   readonly jitter: number;
   /** One total deadline for a check: resolve, connect, send, receive. */
@@ -54,6 +61,8 @@ export interface ProbeSchedule {
   readonly fall: number;
   /** Failures this soon after the start are not counted. */
   readonly startGraceMs: number;
+  /** Only reported: whatever it says, the health of the service is not changed by it. */
+  readonly advisory: boolean;
 }
 
 export interface ProbeTarget {
@@ -63,11 +72,16 @@ export interface ProbeTarget {
   readonly resolve: boolean;
 }
 
-export interface TcpProbeConfig extends ProbeSchedule, ProbeTarget {
+export interface TcpTarget extends ProbeTarget {
+  /** Whether an idle connection is held beside the checks; see `probes/hold.ts`. */
+  readonly hold: boolean;
+}
+
+export interface TcpProbeConfig extends ProbeSchedule, TcpTarget {
   readonly type: 'tcp';
 }
 
-export interface HttpProbeConfig extends ProbeSchedule, ProbeTarget {
+export interface HttpProbeConfig extends ProbeSchedule, TcpTarget {
   readonly type: 'http';
   /** Starts with a slash; may hold a query. */
   readonly path: string;

@@ -23,7 +23,26 @@ export function contradictionsIn(config: SidecarConfig, label: Label): readonly 
   const probes = config.services.flatMap(({ probes }, index) =>
     probeProblems(probes, ['services', index, 'probes'], label),
   );
-  return [...services, ...probes, ...metricsProblems(config, label)];
+  const requirements = config.services.flatMap((service, index) =>
+    requirementProblems(service, ['services', index], label),
+  );
+  return [...services, ...probes, ...requirements, ...metricsProblems(config, label)];
+}
+
+/** A service must be able to pass, and something must be able to say so. */
+function requirementProblems(
+  { require, probes }: ServiceConfig,
+  path: Path,
+  label: Label,
+): readonly Problem[] {
+  const deciding = probes.filter(({ advisory }) => !advisory).length;
+  if (deciding === 0) {
+    const expected = 'at least one probe that is not advisory';
+    return [{ path: label([...path, 'probes']), expected, got: describe(probes) }];
+  }
+  if (typeof require === 'string' || require.atLeast <= deciding) return [];
+  const expected = `a number up to ${deciding}, as there are no more probes that decide`;
+  return [{ path: label([...path, 'require', 'atLeast']), expected, got: describe(require.atLeast) }];
 }
 
 /** Two servers on one port; an unspecified address takes it on every address. */

@@ -7,12 +7,14 @@ import { MAX_NAME_LENGTH } from '../../registry/instance.js';
 import { parseDuration } from '../../runtime/duration.js';
 import { type HostPort, parseHostPort } from '../../runtime/host-port.js';
 import { type AddressChoice, parseAddressChoice } from '../address.js';
+import { kindOf } from '../address-kind.js';
 import type {
   HttpProbeConfig,
   ProbeConfig,
   ProbeSchedule,
   ServiceConfig,
   SidecarConfig,
+  TcpTarget,
   TlsConfig,
 } from './config.js';
 import { defaultProbeName } from './probe-name.js';
@@ -36,6 +38,7 @@ type Schedule = { readonly [K in keyof ScheduleInput]-?: NonNullable<ScheduleInp
 
 const DEFAULT_SCHEDULE: Schedule = {
   interval: '2s',
+  fastInterval: '500ms',
   jitter: 0.1,
   timeout: '1s',
   rise: 2,
@@ -69,6 +72,7 @@ function normalizeService(input: ServiceInput, file: ConfigFile, { hostname }: S
     zone: input.zone,
     version: input.version,
     metadata: input.metadata ?? {},
+    require: input.require ?? 'all',
     probes: probes.map((probe) => normalizeProbe(longFormOf(probe), input, file)),
   };
 }
@@ -85,10 +89,12 @@ function normalizeProbe(input: ProbeInput, service: ServiceInput, file: ConfigFi
     ...scheduleOf(input, service, file),
   };
   if (input.type === 'ttl') return { type: 'ttl', ...schedule, ttlMs: ms(input.ttl) };
+  const host = input.host ?? '127.0.0.1';
   const target = {
-    host: input.host ?? '127.0.0.1',
+    host,
     port: input.port ?? service.port,
     resolve: input.resolve ?? false,
+    hold: input.hold ?? kindOf(host) === 'loopback',
   };
   if (input.type === 'tcp') return { type: 'tcp', ...schedule, ...target };
   return { type: 'http', ...schedule, ...target, ...requestOf(input) };
@@ -96,7 +102,7 @@ function normalizeProbe(input: ProbeInput, service: ServiceInput, file: ConfigFi
 
 function requestOf(
   input: HttpProbeInput,
-): Omit<HttpProbeConfig, 'type' | 'host' | 'port' | 'resolve' | keyof ProbeSchedule> {
+): Omit<HttpProbeConfig, 'type' | keyof TcpTarget | keyof ProbeSchedule> {
   const headers = Object.entries(input.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]);
   return {
     path: input.path ?? '/',
@@ -122,13 +128,16 @@ function scheduleOf(probe: ProbeInput, service: ServiceInput, file: ConfigFile):
   const layers = [DEFAULT_SCHEDULE, file, service, probe.type === 'ttl' ? TTL_SCHEDULE : {}, probe];
   const value = <K extends keyof Schedule>(key: K): Schedule[K] =>
     layers.map((layer: ScheduleInput) => layer[key]).findLast((each) => each !== undefined) as Schedule[K];
+  const intervalMs = ms(value('interval'));
   return {
-    intervalMs: ms(value('interval')),
+    intervalMs,
+    fastIntervalMs: Math.min(ms(value('fastInterval')), intervalMs),
     jitter: value('jitter'),
     timeoutMs: ms(value('timeout')),
     rise: value('rise'),
     fall: value('fall'),
     startGraceMs: ms(value('startGrace')),
+    advisory: probe.advisory ?? false,
   };
 }
 

@@ -42,19 +42,21 @@ function serviceForm({ address, probes, zone, version, ...service }: ServiceConf
 }
 
 function probeForm(probe: ProbeConfig): object {
-  const { type, name, jitter, rise, fall } = probe;
+  const { type, name, advisory, jitter, rise, fall } = probe;
   const schedule = {
     interval: formatDuration(probe.intervalMs),
+    fastInterval: formatDuration(probe.fastIntervalMs),
     jitter,
     timeout: formatDuration(probe.timeoutMs),
     rise,
     fall,
     startGrace: formatDuration(probe.startGraceMs),
+    advisory,
   };
   if (probe.type === 'ttl') return { type, name, ttl: formatDuration(probe.ttlMs), ...schedule };
-  const { host, port, resolve } = probe;
+  const { host, port, resolve, hold } = probe;
   const request = probe.type === 'http' ? requestForm(probe) : {};
-  return { type, name, host, port, resolve, ...request, ...schedule };
+  return { type, name, host, port, resolve, hold, ...request, ...schedule };
 }
 
 function requestForm({ path, method, headers, expectStatus, expectBody, tls }: HttpProbeConfig): object {

@@ -53,6 +53,9 @@ const address = matching(ADDRESS_RULE, (value) => parseAddressChoice(value) !== 
 /** Allowed at the top, in a service and in a probe; the innermost wins. */
 const schedule = {
   interval: duration(10, HOUR_MS).optional().describe('From one check to the next. Default 2s.'),
+  fastInterval: duration(10, HOUR_MS)
+    .optional()
+    .describe('The interval while successes or failures are counted. Default 500ms, at most the interval.'),
   jitter: number(0, 0.5).optional().describe('The share by which the interval varies. Default 0.1.'),
   timeout: duration(10, HOUR_MS).optional().describe('Total deadline of one check. Default 1s.'),
   rise: whole(1, 1000).optional().describe('Successes in a row until healthy. Default 2; 1 for ttl.'),
@@ -66,11 +69,25 @@ const probeName = text(64)
   .optional()
   .describe('Tells probes of a service apart. Default from type and target.');
 
+const common = {
+  name: probeName,
+  advisory: flag().optional().describe('Only report, never decide. Default false.'),
+};
+
+const requirement = either(
+  oneOf(['all', 'any']),
+  object({ atLeast: whole(1, 32).describe('So many of the probes must pass.') }),
+);
+
 const target = {
   host: matching('an IP address or a host name', isHost).optional().describe('Default 127.0.0.1.'),
   port: whole(1, 65_535).optional().describe("Default the service's port."),
   resolve: flag().optional().describe('Allow a host name that is looked up at each check. Default false.'),
 };
+
+const hold = flag()
+  .optional()
+  .describe('Hold an idle connection, to notice at once that the service died. Default true on loopback.');
 
 const header = {
   name: matching(
@@ -101,12 +118,13 @@ const tls = either(
   }),
 );
 
-const tcpProbe = object({ type: z.literal('tcp'), name: probeName, ...target, ...schedule });
+const tcpProbe = object({ type: z.literal('tcp'), ...common, ...target, hold, ...schedule });
 
 const httpProbe = object({
   type: z.literal('http'),
-  name: probeName,
+  ...common,
   ...target,
+  hold,
   path: matching('a path that starts with / and holds no spaces', (value) =>
     /^\/[\x21-\x22\x24-\x7e]*$/.test(value),
   )
@@ -122,7 +140,7 @@ const httpProbe = object({
 
 const ttlProbe = object({
   type: z.literal('ttl'),
-  name: probeName,
+  ...common,
   ttl: duration(10, 24 * HOUR_MS).describe('Silence of the service for longer than this is a failure.'),
   ...schedule,
 });
@@ -157,7 +175,8 @@ const service = object({
     )
     .optional(),
   ...schedule,
-  probes: list(probe, 'probes', 1, 32).optional().describe('All must pass. Default one tcp probe.'),
+  require: requirement.optional().describe('How many of the probes must pass. Default all.'),
+  probes: list(probe, 'probes', 1, 32).optional().describe('Default one tcp probe.'),
 });
 
 export const fileSchema = object({

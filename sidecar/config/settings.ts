@@ -35,6 +35,7 @@ export const SETTINGS: readonly Setting[] = [
     'probe',
   ),
   top('interval', 'text', 'D', 'from one check to the next (default 2s)'),
+  top('fastInterval', 'text', 'D', 'the same while counting towards rise or fall (default 500ms)'),
   top('jitter', 'number', 'SHARE', 'by which the interval varies (default 0.1)'),
   top('timeout', 'text', 'D', 'total deadline of one check (default 1s)'),
   top('rise', 'number', 'N', 'successes in a row until healthy (default 2)'),

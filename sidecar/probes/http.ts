@@ -13,10 +13,12 @@ import { formatHostPort } from '../../runtime/host-port.js';
 import type { Logger } from '../../runtime/logger.js';
 import { printable } from '../../runtime/printable.js';
 import type { HttpProbeConfig, StatusRange } from '../config/config.js';
-import { dialer, type Network } from './dial.js';
+import { confirmedCutOff } from './confirmed.js';
+import { connectionTo } from './connection.js';
+import type { Network } from './dial.js';
 import { checkWithin, type Probe } from './probe.js';
 import { secured } from './tls.js';
-import { codeOf, failing, passing, type Verdict } from './verdict.js';
+import { codeOf, failing, passing, type Verdict, verdictOf } from './verdict.js';
 
 /** The part of the body that is searched. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -33,20 +35,23 @@ export interface HttpContext {
 }
 
 export async function httpProbe(config: HttpProbeConfig, context: HttpContext): Promise<Probe> {
-  const dial = await secured(config, dialer(config, context.network), context.logger);
+  const { clock, logger, network } = context;
+  const { dial: plain, hold } = connectionTo(config, network, clock);
+  const dial = await secured(config, plain, logger);
   const what = `${config.method} ${config.path}`;
   return {
     name: config.name,
     type: 'http',
     pace: 'interval',
     deadlineMs: config.timeoutMs,
+    hold,
     check: (signal) =>
-      checkWithin(context.clock, config.timeoutMs, what, signal, async (signal) => {
+      checkWithin(clock, config.timeoutMs, what, signal, async (signal) => {
         const client = clientFor(config, await dial(signal));
         try {
           return await judge(await send(client, config, signal), config);
         } catch (error) {
-          return unreadable(error);
+          return await confirmedCutOff(unreadable(error), plain, clock, signal);
         } finally {
           void client.destroy();
         }
@@ -121,7 +126,7 @@ async function search(body: AsyncIterable<Buffer>, text: string): Promise<Found>
   return { found, start: buffer.subarray(0, Math.min(length, SHOWN_BODY_LENGTH * 4)).toString('utf8') };
 }
 
-/** What the client could not read, said in our own words; any other error is passed on. */
+/** What the client could not read, said in our own words. */
 function unreadable(error: unknown): Verdict {
   if (error instanceof errors.HTTPParserError) {
     return failing(`expected an HTTP answer, got something else: ${messageOf(error)}`);
@@ -130,8 +135,9 @@ function unreadable(error: unknown): Verdict {
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
     return failing(`expected at most ${MAX_HEADER_BYTES} bytes of response headers, got more`);
   }
-  if (code === 'UND_ERR_SOCKET') return failing('the connection was closed before the answer was complete');
-  throw error;
+  if (code === 'UND_ERR_SOCKET')
+    return { ...failing('the connection was closed before the answer was complete'), failure: 'cut-off' };
+  return verdictOf(error);
 }
 
 function formatRanges(ranges: readonly StatusRange[]): string {

@@ -6,6 +6,7 @@ import { withDeadline } from '../../runtime/abort.js';
 import type { Clock } from '../../runtime/clock.js';
 import { printable } from '../../runtime/printable.js';
 import type { ProbeConfig } from '../config/config.js';
+import type { Hold } from './hold.js';
 import { type Verdict, verdictOf } from './verdict.js';
 
 export interface CheckResult extends Verdict {
@@ -28,6 +29,8 @@ export interface Probe {
   readonly pace: 'interval' | 'event';
   /** How long the service may take to answer or to report, in milliseconds. No scheduled check is longer. */
   readonly deadlineMs: number;
+  /** Tells between two checks that it is time for one. Undefined where nothing is held. */
+  readonly hold?: Hold | undefined;
   /**
    * Checks once. Never rejects: whatever goes wrong is in the result. When `signal` aborts it ends at once,
    * holds no socket any more, and its result means nothing. Never called while a check of it still runs.
@@ -51,6 +54,6 @@ export async function checkWithin(
   return resultOf(verdict, clock.now() - startedAt);
 }
 
-export function resultOf({ status, reason }: Verdict, durationMs: number): CheckResult {
-  return { status, reason: printable(reason, MAX_REASON_LENGTH - 1), durationMs };
+export function resultOf(verdict: Verdict, durationMs: number): CheckResult {
+  return { ...verdict, reason: printable(verdict.reason, MAX_REASON_LENGTH - 1), durationMs };
 }

@@ -5,18 +5,20 @@
 import type { Clock } from '../../runtime/clock.js';
 import { formatHostPort } from '../../runtime/host-port.js';
 import type { TcpProbeConfig } from '../config/config.js';
-import { dialer, type Network } from './dial.js';
+import { connectionTo } from './connection.js';
+import type { Network } from './dial.js';
 import { checkWithin, type Probe } from './probe.js';
 import { passing } from './verdict.js';
 
 export function tcpProbe(config: TcpProbeConfig, clock: Clock, network: Network): Probe {
-  const dial = dialer(config, network);
+  const { dial, hold } = connectionTo(config, network, clock);
   const address = formatHostPort(config);
   return {
     name: config.name,
     type: 'tcp',
     pace: 'interval',
     deadlineMs: config.timeoutMs,
+    hold,
     check: (signal) =>
       checkWithin(clock, config.timeoutMs, `connecting to ${address}`, signal, async (signal) => {
         // A reset, unlike an orderly close, leaves no TIME_WAIT behind on either side.

@@ -2,7 +2,7 @@
  * What a check can say, and which errors say what. A service is not to blame when this process has run out of
  * something: such a check says `unknown`, so that an exhausted sidecar takes no healthy service off the list.
  */
-import { isPilotfishError, messageOf } from '../../runtime/errors.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 
 /**
  * - `passing`: the service works.
@@ -17,10 +17,24 @@ export type CheckStatus = (typeof CHECK_STATUSES)[number];
 export interface Verdict {
   readonly status: CheckStatus;
   readonly reason: string;
+  /**
+   * What is known of a failure: nothing came back in time; the connection was closed before the answer; or the
+   * kernel said for certain that nobody listens, which no further check needs to confirm.
+   */
+  readonly failure?: 'timeout' | 'cut-off' | 'nobody-listens';
+}
+
+export class NobodyListensError extends PilotfishError {
+  constructor(address: string) {
+    super('UNAVAILABLE', `refused twice: nobody listens on ${address}`);
+    this.name = 'NobodyListensError';
+  }
 }
 
 /** Out of descriptors (process, host), of memory, of socket buffers, of local ports. */
 const OWN_FAULTS: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL']);
+
+const CUT_OFF: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
 
 export function passing(reason: string): Verdict {
   return { status: 'passing', reason };
@@ -36,9 +50,15 @@ export function unknown(reason: string): Verdict {
 
 export function verdictOf(error: unknown): Verdict {
   if (isPilotfishError(error, 'CLOSED')) return unknown(messageOf(error));
-  return isOwnFault(error)
-    ? unknown(`could not check: ${describeError(error)}`)
-    : failing(describeError(error));
+  if (isOwnFault(error)) return unknown(`could not check: ${describeError(error)}`);
+  const failure = failureOf(error);
+  return { ...failing(describeError(error)), ...(failure && { failure }) };
+}
+
+function failureOf(error: unknown): Verdict['failure'] {
+  if (error instanceof NobodyListensError) return 'nobody-listens';
+  if (isPilotfishError(error, 'TIMEOUT')) return 'timeout';
+  return CUT_OFF.has(codeOf(error)) ? 'cut-off' : undefined;
 }
 
 /** Of several addresses tried, one that truly refused decides: the others may be missing, as ::1 often is. */

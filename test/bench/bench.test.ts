@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import type { Traffic } from '../../bench/zookeeper-wire.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
-/** Some seconds on a quiet machine. */
-const LIMIT_MS = 30_000;
+/** Some seconds on a quiet machine, more beside other tests. */
+const LIMIT_MS = 120_000;
 
 interface Outcome {
   readonly code: number | null;
@@ -37,6 +38,10 @@ interface Table {
 function tablesIn(stdout: string): readonly Table[] {
   const lines = stdout.trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line) as Table);
+}
+
+function contendersOf(table: Table | undefined): readonly unknown[] {
+  return [...new Set(table?.rows.map(({ contender }) => contender))];
 }
 
 const spread = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
@@ -79,6 +84,31 @@ describe('the bench program', () => {
         timesFloor: spread,
         bytes: expect.any(Number),
       });
+    }
+  });
+
+  test('prints lists, changes, reads and memory of each ZooKeeper client; a change of a list stays small', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const { code, stdout } = await bench('--quick', '--json', 'zookeeper');
+    expect(code).toBe(0);
+    const [, lists, changes, gets, memory] = tablesIn(stdout);
+    const packages = ['zookeeper', 'node-zookeeper-client'];
+    const clients = [...packages, 'pilotfish client'];
+    expect(contendersOf(lists)).toEqual([...clients, 'pilotfish']);
+    expect(contendersOf(changes)).toEqual([...clients, 'pilotfish']);
+    expect(contendersOf(gets)).toEqual(clients);
+    expect(contendersOf(memory)).toEqual(clients);
+    for (const row of [...(lists?.rows ?? []), ...(changes?.rows ?? [])]) {
+      const timesFaster = Object.fromEntries(packages.map((name) => [name, spread]));
+      expect(row).toMatchObject({ children: 1000, milliseconds: spread, timesFaster });
+    }
+    const ours = changes?.rows.filter(({ contender }) => contender === 'pilotfish') ?? [];
+    expect(ours.map(({ change }) => change)).toEqual(['create', 'set', 'delete']);
+    for (const { traffic } of ours) {
+      const { operations, bytesIn } = traffic as Traffic;
+      expect(operations).toEqual({ 'multi-read': 1 });
+      expect(bytesIn).toBeLessThan(1_000);
     }
   });
 });

@@ -171,8 +171,7 @@ describe('flags and environment', () => {
         codeIn(full.get(flag)?.[2] ?? '')[0],
       ]);
       const name = codeIn(key)[0]?.replace('services[].', '') ?? '';
-      for (const text of codeIn(value))
-        expect(literal(text)).toEqual([defaults[name]].flat()[0]);
+      for (const text of codeIn(value)) expect(literal(text)).toEqual([defaults[name]].flat()[0]);
     }
   });
 });

@@ -22,6 +22,14 @@ test.each(DOCUMENTS)(
   },
 );
 
+test.each(DOCUMENTS)('every source file that %s speaks of is there', (file) => {
+  const spoken = [
+    ...readDocument(file).matchAll(/`((?:[a-z-]+\/)+[\w-]+(?:\.[\w-]+)*\.(?:ts|mjs|json|yml))`/g),
+  ];
+  const missing = spoken.map((match) => match[1] as string).filter((path) => !existsSync(join(ROOT, path)));
+  expect(missing).toEqual([]);
+});
+
 test('the index of the documentation has every page', () => {
   const pages = DOCUMENTS.filter((file) => /^docs\/[a-z-]+\.md$/.test(file));
   const index = links('docs/README.md').map(({ target }) => normalize(join('docs', target)));

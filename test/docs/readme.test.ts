@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codeBlocks, readDocument } from './markdown.js';
 import { Snippets } from './snippets.js';
 
-describe.each(['README.md', 'docs/configuration.md', 'docs/metrics.md'])('in %s', (file) => {
+const FILES = ['README.md', 'docs/configuration.md', 'docs/metrics.md', 'examples/README.md'];
+
+describe.each(FILES)('in %s', (file) => {
   let snippets: Snippets;
 
   beforeAll(async () => {

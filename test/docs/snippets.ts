@@ -14,6 +14,8 @@ import { type CliResult, type RunningCli, startCli } from '../helpers/cli.js';
 import { freePorts } from '../servers/ports.js';
 import type { CodeBlock } from './markdown.js';
 
+const TRIES = 20;
+
 export class Snippets {
   readonly #folder: string;
   readonly #service: ToyService;
@@ -78,7 +80,15 @@ export class Snippets {
     const ends = options.some((option) => /^--(check|print)-config$/.test(option));
     if (command === 'sidecar' && !ends) return this.#startSidecar(options);
     if (command === 'watch') return this.#watch(options);
-    expectDone(line, await this.#pilotfish([command as string, ...options]).ended);
+    expectDone(line, await this.#untilDone([command as string, ...options]));
+  }
+
+  /** A sidecar that was started a line before may not have registered yet: a reader would ask once more. */
+  async #untilDone(args: readonly string[]): Promise<CliResult> {
+    for (let tries = 1; ; tries++) {
+      const result = await this.#pilotfish(args).ended;
+      if (result.code !== 1 || tries === TRIES) return result;
+    }
   }
 
   /** Goes on running, as it would in the reader's terminal, until the next one or the end. */
@@ -86,7 +96,7 @@ export class Snippets {
     await this.#stopStarted();
     const started = this.#pilotfish(['sidecar', ...options]);
     this.#started = started;
-    await started.until((stdout) => stdout.includes('"message":"registered"'));
+    await started.until((stdout) => stdout.includes('"message":"the sidecar runs"'));
   }
 
   async #stopStarted(): Promise<void> {
@@ -106,8 +116,7 @@ export class Snippets {
   async #get(args: readonly string[], line: string): Promise<void> {
     const url = args.find((arg) => arg.startsWith('http://'));
     if (url === undefined) throw new Error(`no rule runs the command: ${line}`);
-    const response = await fetch(this.#ports(url));
-    if (!response.ok) throw new Error(`${line}: ${response.status} ${await response.text()}`);
+    await eventually(line, async () => (await fetch(this.#ports(url))).ok);
   }
 
   async #runScript(text: string): Promise<void> {

@@ -126,7 +126,9 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) 
     expect(registrations).toMatchObject([{ registered: true }]);
     const metrics = (await sidecar.get('/metrics')).text;
     expect(metrics).toContain(`pilotfish_service_health{service="${name}",id="one",state="passing"} 1`);
-    expect(metrics).toMatch(new RegExp(`pilotfish_registered\\{service="${name}",id="one",registry="[^"]+"\\} 1`));
+    expect(metrics).toMatch(
+      new RegExp(`pilotfish_registered\\{service="${name}",id="one",registry="[^"]+"\\} 1`),
+    );
     expect(metrics).toMatch(/pilotfish_registry_operations_total\{[^}]*operation="register",result="ok"\} 1/);
   });
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(async () => {
-  child?.kill('SIGTERM');
+  if (child?.kill('SIGTERM')) await once(child, 'exit');
   await rm(folder, { recursive: true });
 });
 
@@ -41,7 +41,8 @@ async function replacePort(file: string): Promise<void> {
 
 test('nginx is listed while it runs, and has left the list before it stops', async () => {
   const registry = `local:${join(folder, 'registry')}`;
-  const args = ['--registry', registry, '--admin', '127.0.0.1:0', '--interval', '100ms', '--id', 'web-1'];
+  const quick = ['--interval', '100ms', '--timeout', '90ms'];
+  const args = ['--registry', registry, '--admin', '127.0.0.1:0', '--id', 'web-1', ...quick];
   const { PATH, HOME } = process.env;
   child = spawn(join(folder, 'nginx', 'run.sh'), args, {
     env: { PATH: `${join(folder, 'bin')}:${PATH}`, HOME, TMPDIR: folder },

@@ -5,7 +5,7 @@ import { debianTree } from '../servers/debian.js';
 import { type Environment, findOnPath } from '../servers/environment.js';
 
 /** The libraries that a slim machine may lack; libc is the machine's own. */
-const PACKAGES = /^(nginx|nginx-common|libpcre2-8-0|libssl3t?6?4?|zlib1g|libcrypt1)$/;
+const PACKAGES = /^(nginx|nginx-common|libpcre2-8-0|libssl3(t64)?|zlib1g|libcrypt1)$/;
 
 /** Puts a program called `nginx` into `folder`, which the caller has on PATH. Rejects with one clear line. */
 export async function provideNginx(folder: string, env: Environment = process.env): Promise<void> {

@@ -173,7 +173,8 @@ export class FaultProxy implements AsyncDisposable {
     to.write(bytes.subarray(0, cut.remaining));
     this.#cut = undefined;
     cut.done.resolve();
-    for (const pair of this.#pairs) if (pair.client !== from && pair.client !== to) end(pair.client, pair.server);
+    for (const pair of this.#pairs)
+      if (pair.client !== from && pair.client !== to) end(pair.client, pair.server);
     return false;
   }
 
@@ -186,10 +187,10 @@ export class FaultProxy implements AsyncDisposable {
     const frame = (reply: Buffer): void => {
       if (!open) return;
       open = --lost.nth > 0;
-      if (!open) return lost.done.resolve();
       const length = Buffer.alloc(4);
       length.writeInt32BE(reply.length);
-      open = pass(Buffer.concat([length, reply]));
+      if (open) open = pass(Buffer.concat([length, reply]));
+      else lost.done.resolve();
     };
     const splitter = new FrameSplitter({ frame, oversized: () => {} });
     return (bytes) => {

@@ -1,5 +1,10 @@
 /** A ZooKeeper session of a test's own, for what pilotfish itself would never do: poison, foreign deletions. */
-import type { ZkConnectOptions, ZkSecurity } from '../../registry/zookeeper/driver.js';
+import {
+  isOver,
+  type ZkConnectOptions,
+  type ZkSecurity,
+  type ZkState,
+} from '../../registry/zookeeper/driver.js';
 import { WireClient } from '../../registry/zookeeper/wire/client.js';
 import { systemClock } from '../../runtime/clock.js';
 import { type HostPort, parseHostPort } from '../../runtime/host-port.js';
@@ -45,8 +50,10 @@ export async function connectClient(
   return { zk, [Symbol.asyncDispose]: () => zk.close() };
 }
 
-export async function untilState(zk: Pick<WireClient, 'state' | 'onState'>, wanted: string): Promise<void> {
+/** Rejects when the session is over in another way. */
+export async function untilState(zk: Pick<WireClient, 'state' | 'onState'>, wanted: ZkState): Promise<void> {
   while (zk.state !== wanted) {
+    if (isOver(zk.state)) throw new Error(`expected the session to be ${wanted}, got ${zk.state}`);
     await new Promise<void>((resolve) => {
       const stop = zk.onState(() => {
         stop();

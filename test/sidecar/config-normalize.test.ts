@@ -65,6 +65,14 @@ test('a ttl probe inherits all but rise and fall', async () => {
   expect(await probeOf({ type: 'ttl', ttl: '10s', fall: 2 }, service)).toMatchObject({ rise: 1, fall: 2 });
 });
 
+test.each([
+  ['is 500 ms', {}, 500],
+  ['is what is said', { fastInterval: '250ms' }, 250],
+  ['is never above the interval', { interval: '300ms' }, 300],
+])('the fast interval %s', async (_, service, fastIntervalMs) => {
+  expect(await probeOf('tcp', service)).toMatchObject({ fastIntervalMs });
+});
+
 describe('the name of a probe tells where it looks and hides the query', () => {
   test.each([
     [{ type: 'tcp', host: '::1', port: 9 }, 'tcp:[::1]:9'],

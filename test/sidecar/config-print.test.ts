@@ -20,8 +20,10 @@ const everything = {
       zone: 'eu-1',
       version: '1.10',
       metadata: { team: 'data', note: 'yes' },
+      require: { atLeast: 3 },
       probes: [
         'tcp',
+        { type: 'tcp', name: 'advice', advisory: true, hold: false, fastInterval: '100ms' },
         {
           type: 'http',
           path: '/h',

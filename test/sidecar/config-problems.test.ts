@@ -35,7 +35,7 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       [{ services: ['orders'] }, 'expected an object, got "orders", at services[0]'],
       [
         { services: [orders], intervall: '2s' },
-        'expected one of: registry, admin, metrics, logLevel, address, interval, jitter, timeout, rise, fall, startGrace, services, got "intervall", at intervall',
+        'expected one of: registry, admin, metrics, logLevel, address, interval, fastInterval, jitter, timeout, rise, fall, startGrace, services, got "intervall", at intervall',
       ],
       [{ services: [orders], registry: 'etc:x' }, `expected ${URL}, got "etc:x", at registry`],
       [{ services: [orders], registry: 'static:x' }, `expected ${URL}, got "static:x", at registry`],
@@ -99,6 +99,7 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       [withService({ fall: 1001 }), `expected ${WHOLE}, got 1001, at services[0].fall`],
       [withService({ interval: '9ms' }), `expected ${DURATION}, got "9ms", at services[0].interval`],
       [withService({ timeout: '61m' }), `expected ${DURATION}, got "61m", at services[0].timeout`],
+      [withService({ fastInterval: '9ms' }), `expected ${DURATION}, got "9ms", at services[0].fastInterval`],
       [withService({ jitter: 0.6 }), 'expected a number from 0 to 0.5, got 0.6, at services[0].jitter'],
       [
         withService({ startGrace: 30 }),
@@ -106,11 +107,29 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       ],
       [
         withService({ intervall: '2s' }),
-        'expected one of: name, port, id, address, weight, tags, zone, version, metadata, interval, jitter, timeout, rise, fall, startGrace, probes, got "intervall", at services[0].intervall',
+        'expected one of: name, port, id, address, weight, tags, zone, version, metadata, interval, fastInterval, jitter, timeout, rise, fall, startGrace, require, probes, got "intervall", at services[0].intervall',
       ],
       [
         { services: [orders, { ...orders, id: 'web-1.internal-8080' }] },
         'expected an id that no other entry of the service has, got "web-1.internal-8080", at services[1].id',
+      ],
+    ],
+  },
+  {
+    title: 'combining probes',
+    cases: [
+      [withService({ require: 'most' }), 'expected one of: all, any, got "most", at services[0].require'],
+      [
+        withService({ require: { atLeast: 0 } }),
+        'expected a whole number from 1 to 32, got 0, at services[0].require.atLeast',
+      ],
+      [
+        withService({ require: { atLeast: 2 }, probes: ['tcp', { type: 'http', advisory: true }] }),
+        'expected a number up to 1, as there are no more probes that decide, got 2, at services[0].require.atLeast',
+      ],
+      [
+        withProbe({ type: 'tcp', advisory: true }),
+        'expected at least one probe that is not advisory, got a list of 1, at services[0].probes',
       ],
     ],
   },
@@ -138,7 +157,7 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       ],
       [
         withProbe({ type: 'tcp', path: '/' }),
-        'expected one of: type, name, host, port, resolve, interval, jitter, timeout, rise, fall, startGrace, got "path", at services[0].probes[0].path',
+        'expected one of: type, name, advisory, host, port, resolve, hold, interval, fastInterval, jitter, timeout, rise, fall, startGrace, got "path", at services[0].probes[0].path',
       ],
       [
         withProbe({ type: 'tcp', host: '127.1' }),

@@ -29,6 +29,7 @@ test('a name and a port are enough', async () => {
         zone: undefined,
         version: undefined,
         metadata: {},
+        require: 'all',
         probes: [
           {
             type: 'tcp',
@@ -36,12 +37,15 @@ test('a name and a port are enough', async () => {
             host: '127.0.0.1',
             port: 8080,
             resolve: false,
+            hold: true,
             intervalMs: 2000,
+            fastIntervalMs: 500,
             jitter: 0.1,
             timeoutMs: 1000,
             rise: 2,
             fall: 3,
             startGraceMs: 0,
+            advisory: false,
           },
         ],
       },
@@ -100,6 +104,7 @@ describe('every setting is a flag and a variable of the same name', () => {
     address: '10.0.0.5',
     probes: 'http:/health',
     interval: '5s',
+    fastInterval: '100ms',
     jitter: '0.2',
     timeout: '2s',
     rise: '4',
@@ -129,7 +134,7 @@ describe('every setting is a flag and a variable of the same name', () => {
   test('the variables are these', () => {
     expect([CONFIG_ENV, ...SETTINGS.map(({ env }) => env)].sort()).toEqual(
       [
-        'ADDRESS ADMIN CONFIG FALL ID INTERVAL JITTER LOG_LEVEL META METRICS PORT PROBE REGISTRY RISE SERVICE',
+        'ADDRESS ADMIN CONFIG FALL FAST_INTERVAL ID INTERVAL JITTER LOG_LEVEL META METRICS PORT PROBE REGISTRY RISE SERVICE',
         'START_GRACE TAG TIMEOUT VERSION WEIGHT ZONE',
       ]
         .join(' ')

@@ -108,6 +108,7 @@ describe('a service with several probes', () => {
         {
           name: 'tcp',
           type: 'tcp',
+          advisory: false,
           state: 'passing',
           successes: 0,
           failures: 0,
@@ -117,6 +118,40 @@ describe('a service with several probes', () => {
       ],
     });
   });
+});
+
+test('an advisory probe is reported and never decides', async () => {
+  const clock = new VirtualClock();
+  const context = { clock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
+  const disk = settable('disk');
+  const health = new ServiceHealth('orders', [
+    new Prober(settable('tcp').probe, schedule(), context),
+    new Prober(disk.probe, schedule({ advisory: true }), context),
+  ]);
+  closing.push(health);
+  const [changes, advice]: [HealthChange[], HealthChange[]] = [[], []];
+  health.onChange((change) => changes.push(change));
+  health.onAdvice((change) => advice.push(change));
+  disk.say('failing', 'full');
+  await clock.advance(0);
+  expect(changes).toEqual([{ from: 'starting', to: 'passing', cause: 'probe tcp is passing: fine' }]);
+  expect(advice).toEqual([{ from: 'starting', to: 'failing', cause: 'probe disk is failing: full' }]);
+  expect(health.status().probes[1]).toMatchObject({ advisory: true, state: 'failing' });
+});
+
+test('a service that requires any of its probes fails with the last of them', async () => {
+  const clock = new VirtualClock();
+  const context = { clock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
+  const [one, two] = [settable('one'), settable('two')];
+  const probers = [one, two].map(({ probe }) => new Prober(probe, schedule(), context));
+  const health = new ServiceHealth('orders', probers, 'any');
+  closing.push(health);
+  one.say('failing', 'first');
+  await clock.advance(0);
+  expect(health.state).toBe('passing');
+  two.say('failing', 'second');
+  await clock.advance(1000);
+  expect(health.status()).toMatchObject({ state: 'failing', cause: 'probe two is failing: second' });
 });
 
 describe('heartbeats', () => {

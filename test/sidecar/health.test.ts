@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Requirement } from '../../sidecar/config/config.js';
 import {
   combine,
   HEALTH_STATES,
@@ -136,6 +137,21 @@ describe('the health of several probes', () => {
   ])('%j together are %s', (parts, whole) => {
     expect(combine(parts)).toBe(whole);
     expect(combine([...parts].reverse())).toBe(whole);
+  });
+
+  test.each<[HealthState[], Requirement, HealthState]>([
+    [['passing', 'failing'], 'any', 'passing'],
+    [['warning', 'failing'], 'any', 'warning'],
+    [['starting', 'failing'], 'any', 'starting'],
+    [['failing', 'failing'], 'any', 'failing'],
+    [[], 'any', 'starting'],
+    [['passing', 'passing', 'failing'], { atLeast: 2 }, 'passing'],
+    [['passing', 'warning', 'failing'], { atLeast: 2 }, 'warning'],
+    [['passing', 'starting', 'failing'], { atLeast: 2 }, 'starting'],
+    [['passing', 'failing', 'failing'], { atLeast: 2 }, 'failing'],
+  ])('%j, of which %j is required, are %s', (parts, requirement, whole) => {
+    expect(combine(parts, requirement)).toBe(whole);
+    expect(combine([...parts].reverse(), requirement)).toBe(whole);
   });
 
   test.each(HEALTH_STATES)('one that is %s decides alone', (state) => {

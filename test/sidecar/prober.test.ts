@@ -72,6 +72,32 @@ describe('the schedule', () => {
     await two?.prober.close();
   });
 
+  test('is the fast one while results are counted, and the usual one once the state is settled', async () => {
+    const check = sequence('passing', 'passing', 'passing', 'failing', 'failing', 'failing');
+    const pace = { intervalMs: 2000, fastIntervalMs: 500, rise: 2, fall: 2 };
+    const { clock, prober, startedAt } = run(check, pace);
+    await clock.advance(7500);
+    expect(startedAt).toEqual([0, 500, 2500, 4500, 5000, 7000]);
+    expect(prober.health.state).toBe('failing');
+    await prober.close();
+  });
+
+  test('looks again half a second after a check of a hung service timed out, and counts no overrun', async () => {
+    const clocks: VirtualClock[] = [];
+    const hung: Check = async () => {
+      await new Promise<void>((resolve) => clocks[0]?.after(1000, resolve));
+      return resultOf(failing('no answer'), 1000);
+    };
+    const { clock, prober, startedAt } = run(hung, { intervalMs: 2000, fastIntervalMs: 500, fall: 3 });
+    clocks.push(clock);
+    await clock.advance(3900);
+    expect(startedAt).toEqual([0, 1500, 3000]);
+    expect(prober.status().overruns).toBe(0);
+    const closing = prober.close();
+    await clock.advance(1000);
+    await closing;
+  });
+
   test('never runs two checks at once: ticks that an overrun covers fall out and are counted', async () => {
     const clocks: VirtualClock[] = [];
     let running = 0;

@@ -12,11 +12,13 @@ import type {
 const SCHEDULE: ProbeSchedule = {
   name: 'probe',
   intervalMs: 1000,
+  fastIntervalMs: 1000,
   jitter: 0,
   timeoutMs: 1000,
   rise: 1,
   fall: 1,
   startGraceMs: 0,
+  advisory: false,
 };
 
 export function schedule(overrides: Partial<ProbeSchedule> = {}): ProbeSchedule {
@@ -24,7 +26,16 @@ export function schedule(overrides: Partial<ProbeSchedule> = {}): ProbeSchedule 
 }
 
 export function tcpConfig(port: number, overrides: Partial<TcpProbeConfig> = {}): TcpProbeConfig {
-  return { ...SCHEDULE, type: 'tcp', name: 'tcp', host: '127.0.0.1', port, resolve: false, ...overrides };
+  return {
+    ...SCHEDULE,
+    type: 'tcp',
+    name: 'tcp',
+    host: '127.0.0.1',
+    port,
+    resolve: false,
+    hold: false,
+    ...overrides,
+  };
 }
 
 export function httpConfig(port: number, overrides: Partial<HttpProbeConfig> = {}): HttpProbeConfig {
@@ -35,6 +46,7 @@ export function httpConfig(port: number, overrides: Partial<HttpProbeConfig> = {
     host: '127.0.0.1',
     port,
     resolve: false,
+    hold: false,
     path: '/health',
     method: 'GET',
     headers: {},

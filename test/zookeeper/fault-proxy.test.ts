@@ -138,7 +138,8 @@ test.each([
 test('loses the n-th reply and nothing before it', async () => {
   const lost = proxy.loseReply(3);
   const client = new Client();
-  const frame = (text: string): Buffer => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]);
+  const frame = (text: string): Buffer =>
+    Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]);
   client.socket.write(Buffer.concat([frame('one'), frame('two'), frame('three')]));
   await lost;
   await soon(() => client.ended).toBe('closed');

@@ -1,13 +1,14 @@
 /**
  * ZooKeeper's operations on a session of our own: what the driver interface asks for, and the rest of the protocol that
- * is of use. Errors are `ZkError` and name the operation and the path, never the data.
+ * is of use. Errors are `ZkError` and name the operation and the path, never the data. Every operation takes a `signal`
+ * that ends the waiting with its reason; what was sent by then may take effect all the same.
  */
-
 import type { Event } from '../../../runtime/events.js';
 import type {
   ZkAcl,
   ZkConnect,
   ZkConnectOptions,
+  ZkErrorCode,
   ZkNode,
   ZkReplacing,
   ZkSession,
@@ -17,7 +18,7 @@ import type {
   ZkTreeReading,
 } from '../driver.js';
 import { isZkError, ZkError } from '../driver.js';
-import type { JuteReader, JuteWriter } from './jute.js';
+import type { JuteReader } from './jute.js';
 import {
   type MultiOperation,
   type MultiResult,
@@ -27,7 +28,6 @@ import {
   writeMultiRead,
 } from './multi.js';
 import {
-  type CreateFields,
   createOperation,
   type NodeKind,
   OP,
@@ -39,13 +39,21 @@ import {
   writeAcl,
   writeCreate,
 } from './records.js';
+import type { WireRequest } from './requests.js';
 import { WireSession } from './session.js';
-import type { WatchKind } from './watches.js';
+import type { TreeMode, WatchKind } from './watches.js';
 
 export const connectWire: ZkConnect = (options) => new WireClient(options);
 
-/** A tree may be watched in two ways: the node alone and its children's names, or everything below it. */
-export type TreeMode = keyof typeof WATCH_MODE;
+export interface ZkOperationOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The ACL default is that of the connection; `ttlMs` is for the kinds that end in `-ttl`. */
+export interface CreateOptions extends ZkOperationOptions {
+  readonly acl?: readonly ZkAcl[];
+  readonly ttlMs?: number;
+}
 
 export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
   readonly #session: WireSession;
@@ -73,6 +81,10 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     return this.#session.onState;
   }
 
+  get trouble(): string | undefined {
+    return this.#session.trouble;
+  }
+
   get readsTrees(): boolean {
     return this.#readsTrees;
   }
@@ -83,48 +95,56 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
   }
 
   /**
-   * Creates a node of any kind and returns its path, which for a sequential one ends in ten digits. `ttlMs` is for the
-   * kinds that end in `-ttl`. The ACL is set with the creation; default that of the connection.
+   * Creates a node of any kind and returns its path, which for a sequential one ends in ten digits. The ACL is set with
+   * the creation.
    */
   create(
     path: string,
     data: Uint8Array,
     kind: NodeKind,
-    options: Partial<Pick<CreateFields, 'acl' | 'ttlMs'>> = {},
+    { acl = this.#acl, ttlMs, signal }: CreateOptions = {},
   ): Promise<{ path: string; stat: ZkStat }> {
-    const fields = { path, data, kind, acl: options.acl ?? this.#acl, ttlMs: options.ttlMs };
     return this.#call(createOperation(kind), 'create', path, {
-      write: (writer) => writeCreate(writer, fields),
+      write: (writer) => writeCreate(writer, { path, data, kind, acl, ttlMs }),
       read: (reader) => ({ path: reader.text(), stat: readStat(reader) }),
+      signal,
     });
   }
 
-  delete(path: string, version: number): Promise<void> {
+  delete(path: string, version: number, { signal }: ZkOperationOptions = {}): Promise<void> {
     return this.#call(OP.delete, 'delete', path, {
       write: (writer) => void writer.text(path).int(version),
       read: () => {},
+      signal,
     });
   }
 
-  set(path: string, data: Uint8Array, version: number): Promise<ZkStat> {
+  set(path: string, data: Uint8Array, version: number, { signal }: ZkOperationOptions = {}): Promise<ZkStat> {
     return this.#call(OP.setData, 'set', path, {
       write: (writer) => void writer.text(path).bytes(data).int(version),
       read: readStat,
+      signal,
     });
   }
 
-  get(path: string, onChange?: () => void): Promise<ZkNode> {
+  get(path: string, onChange?: () => void, { signal }: ZkOperationOptions = {}): Promise<ZkNode> {
     return this.#watched('get', 'data', path, onChange, {
       operation: OP.getData,
       read: (reader) => ({ data: reader.bytes(), stat: readStat(reader) }),
+      signal,
     });
   }
 
-  async exists(path: string, onChange?: () => void): Promise<ZkStat | undefined> {
+  async exists(
+    path: string,
+    onChange?: () => void,
+    { signal }: ZkOperationOptions = {},
+  ): Promise<ZkStat | undefined> {
     try {
       return await this.#watched('exists', 'exists', path, onChange, {
         operation: OP.exists,
         read: readStat,
+        signal,
       });
     } catch (error) {
       if (isZkError(error, 'NO_NODE')) return undefined;
@@ -132,25 +152,44 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     }
   }
 
-  children(path: string, onChange?: () => void): Promise<{ names: readonly string[]; stat: ZkStat }> {
+  children(
+    path: string,
+    onChange?: () => void,
+    { signal }: ZkOperationOptions = {},
+  ): Promise<{ names: readonly string[]; stat: ZkStat }> {
     return this.#watched('children', 'children', path, onChange, {
       operation: OP.getChildren2,
       read: (reader) => ({ names: reader.list(() => reader.text()), stat: readStat(reader) }),
+      signal,
     });
   }
 
-  sync(path: string): Promise<void> {
-    return this.#call(OP.sync, 'sync', path, { write: (writer) => void writer.text(path), read: () => {} });
+  sync(path: string, { signal }: ZkOperationOptions = {}): Promise<void> {
+    return this.#call(OP.sync, 'sync', path, {
+      write: (writer) => void writer.text(path),
+      read: () => {},
+      signal,
+    });
   }
 
-  getAcl(path: string): Promise<{ acl: readonly ZkAcl[]; stat: ZkStat }> {
+  getAcl(
+    path: string,
+    { signal }: ZkOperationOptions = {},
+  ): Promise<{ acl: readonly ZkAcl[]; stat: ZkStat }> {
     return this.#call(OP.getAcl, 'getAcl', path, {
       write: (writer) => void writer.text(path),
       read: (reader) => ({ acl: readAcl(reader), stat: readStat(reader) }),
+      signal,
     });
   }
 
-  setAcl(path: string, acl: readonly ZkAcl[], version: number): Promise<ZkStat> {
+  /** `version` counts the changes of the ACL; -1 for any. */
+  setAcl(
+    path: string,
+    acl: readonly ZkAcl[],
+    version: number,
+    { signal }: ZkOperationOptions = {},
+  ): Promise<ZkStat> {
     return this.#call(OP.setAcl, 'setAcl', path, {
       write: (writer) => {
         writer.text(path);
@@ -158,6 +197,7 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
         writer.int(version);
       },
       read: readStat,
+      signal,
     });
   }
 
@@ -165,77 +205,103 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
    * All of the operations, or none. Resolves with a result for each; when one failed, every result is an error and
    * exactly one of them says why.
    */
-  async multi(operations: readonly MultiOperation[]): Promise<readonly MultiResult[]> {
+  multi(
+    operations: readonly MultiOperation[],
+    { signal }: ZkOperationOptions = {},
+  ): Promise<readonly MultiResult[]> {
     return this.#call(OP.multi, 'multi', operations[0]?.path ?? '', {
       write: (writer) => writeMulti(writer, operations, this.#acl),
       read: readMulti,
+      signal,
     });
   }
 
-  async replace(path: string, data: Uint8Array, version: number): Promise<void> {
-    const results = await this.multi([
-      { type: 'delete', path, version },
-      { type: 'create', path, data, kind: 'ephemeral' },
-    ]);
+  async replace(
+    path: string,
+    data: Uint8Array,
+    version: number,
+    options: ZkOperationOptions = {},
+  ): Promise<void> {
+    const results = await this.multi(
+      [
+        { type: 'delete', path, version },
+        { type: 'create', path, data, kind: 'ephemeral' },
+      ],
+      options,
+    );
     for (const result of results) {
-      if (result.type === 'error' && result.code !== 'ROLLED_BACK' && result.code !== 'OTHER') {
+      if (result.type === 'error' && result.code !== 'ROLLED_BACK')
         throw new ZkError(result.code, 'replace', path);
-      }
     }
-    if (results.some(({ type }) => type === 'error')) throw new ZkError('OTHER', 'replace', path);
   }
 
-  getMany(paths: readonly string[]): Promise<readonly (ZkNode | undefined)[]> {
+  getMany(
+    paths: readonly string[],
+    { signal }: ZkOperationOptions = {},
+  ): Promise<readonly (ZkNode | ZkErrorCode | undefined)[]> {
     return this.#modern(() =>
       this.#call(OP.multiRead, 'multiRead', paths[0] ?? '', {
         write: (writer) => writeMultiRead(writer, paths),
         read: readMultiRead,
+        signal,
       }),
     );
   }
 
   watchTree(path: string, onEvent: (event: ZkTreeEvent) => void): Promise<() => Promise<void>> {
-    return this.addWatch(path, 'recursive', (event) => {
-      if (event.type === 'created' || event.type === 'changed' || event.type === 'deleted') {
-        onEvent({ type: event.type, path: event.path });
-      }
+    return this.addWatch(path, 'recursive', ({ type, path: changed }) => {
+      if (type === 'created' || type === 'changed' || type === 'deleted') onEvent({ type, path: changed });
     });
   }
 
-  /** A watch that stays. Resolves, once it is armed, with what removes it again. */
+  /**
+   * A watch that stays, over reconnects too. Resolves, once it is armed, with what removes it again. Rejects
+   * BAD_ARGUMENTS for a path that this session watches in the other mode: a server keeps one mode for a path.
+   */
   async addWatch(
     path: string,
     mode: TreeMode,
     onEvent: (event: WatchEvent) => void,
+    { signal }: ZkOperationOptions = {},
   ): Promise<() => Promise<void>> {
-    const { watches } = this.#session;
-    watches.addTree(path, onEvent);
+    signal?.throwIfAborted();
+    // Each call its own listener, so that removing one watch never removes another with the same function.
+    const listener = (event: WatchEvent): void => onEvent(event);
+    if (!this.#session.watches.addTree(path, mode, listener))
+      throw new ZkError('BAD_ARGUMENTS', 'addWatch', path, 'the path is watched in the other mode');
     try {
       await this.#modern(() =>
         this.#call(OP.addWatch, 'addWatch', path, {
           write: (writer) => void writer.text(path).int(WATCH_MODE[mode]),
           read: () => {},
+          signal,
         }),
       );
     } catch (error) {
-      watches.removeTree(path, onEvent);
+      void this.#removeWatch(path, listener);
       throw error;
     }
-    return async () => {
-      if (watches.removeTree(path, onEvent)) await this.#forget(path);
-    };
+    return () => this.#removeWatch(path, listener);
   }
 
   close(): Promise<void> {
     return this.#session.close();
   }
 
-  /** Best effort: a connection that ends takes its watches with it. */
-  async #forget(path: string): Promise<void> {
-    await this.#call(OP.removeWatches, 'removeWatches', path, {
-      write: (writer) => void writer.text(path).int(WATCHER_TYPE_ANY),
-      read: () => {},
-    }).catch(() => {});
+  /**
+   * Best effort: a connection that ends takes its watches with it. A server removes all watches of the path at once, so
+   * whoever waits for one event there is called, and looks again.
+   */
+  async #removeWatch(path: string, listener: (event: WatchEvent) => void): Promise<void> {
+    const { watches } = this.#session;
+    if (!watches.removeTree(path, listener)) return;
+    try {
+      await this.#call(OP.removeWatches, 'removeWatches', path, {
+        write: (writer) => void writer.text(path).int(WATCHER_TYPE_ANY),
+        read: () => {},
+      });
+      watches.fire({ type: 'removed', path });
+    } catch {}
   }
 
   /** A read that arms a one-shot watch, which counts from its reply on and not before. */
@@ -244,7 +310,7 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     kind: WatchKind,
     path: string,
     onChange: (() => void) | undefined,
-    { operation, read }: { operation: number; read: (reader: JuteReader) => T },
+    { operation, read, signal }: { operation: number; read: (reader: JuteReader) => T } & ZkOperationOptions,
   ): Promise<T> {
     const { watches } = this.#session;
     return this.#session.request({
@@ -252,10 +318,11 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
       name,
       path,
       read,
+      signal,
       write: (writer) => void writer.text(path).bool(onChange !== undefined),
       onReply: (error) => {
         const armed = error === undefined || (kind === 'exists' && error === 'NO_NODE');
-        if (armed && onChange !== undefined) watches.addOnce(kind, path, onChange);
+        if (armed && onChange !== undefined && !signal?.aborted) watches.addOnce(kind, path, onChange);
       },
     });
   }
@@ -273,7 +340,7 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     operation: number,
     name: string,
     path: string,
-    body: { write: (writer: JuteWriter) => void; read: (reader: JuteReader) => T },
+    body: Pick<WireRequest<T>, 'write' | 'read' | 'signal'>,
   ): Promise<T> {
     return this.#session.request({ operation, name, path, ...body });
   }

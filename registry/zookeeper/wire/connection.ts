@@ -4,11 +4,16 @@
  */
 import { readFile } from 'node:fs/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type PeerCertificate } from 'node:tls';
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  connect as connectTls,
+  type PeerCertificate,
+} from 'node:tls';
 import { deferred } from '../../../runtime/deferred.js';
 import type { ZkAddress, ZkSecurity } from '../driver.js';
 import { FrameSplitter } from './frames.js';
-import { JuteReader, JuteWriter } from './jute.js';
+import { JuteError, JuteReader, JuteWriter } from './jute.js';
 import { type ConnectReply, type ConnectRequest, readConnect, writeConnect } from './records.js';
 
 export interface ConnectionHandlers {
@@ -33,25 +38,35 @@ export class WireConnection {
   readonly #socket: Socket;
   /** Resolves when the connection has ended, with the reason. */
   readonly ended: Promise<Error>;
+  readonly #ready = deferred<void>();
+  readonly #handshake = deferred<ConnectReply>();
+  #shaken = false;
   #handlers: ConnectionHandlers | undefined;
-  #handshake = deferred<ConnectReply>();
+  /** Frames that came before anybody was there to handle them. */
+  #early: Buffer[] = [];
 
-  private constructor(socket: Socket) {
+  /** Listens from the very start, so that no event of the socket is ever missed. */
+  private constructor({ host, port }: ZkAddress, tls: ConnectionOptions | undefined) {
     const end = deferred<Error>();
     const splitter = new FrameSplitter({
       frame: (frame) => this.#frame(frame),
-      oversized: (head, bytes) => this.#handlers?.oversized(head, bytes),
+      oversized: (head, bytes) => this.#oversized(head, bytes),
     });
+    const socket = tls === undefined ? connectTcp({ host, port }) : connectTls({ host, port, ...tls });
     this.#socket = socket;
     this.ended = end.promise;
+    socket.setNoDelay(true);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => this.#ready.resolve());
     socket.on('data', (chunk: Buffer) => {
       this.#handlers?.activity();
       this.#guarded(() => splitter.feed(chunk));
     });
-    socket.once('error', (error) => end.resolve(error));
+    socket.on('error', (error) => end.resolve(error));
     socket.once('close', () => end.resolve(new Error('the server closed the connection')));
-    void this.ended.then((error) => this.#handshake.reject(error));
-    this.#handshake.promise.catch(() => {});
+    for (const waiting of [this.#ready, this.#handshake]) {
+      waiting.promise.catch(() => {});
+      void this.ended.then((error) => waiting.reject(error));
+    }
   }
 
   /**
@@ -64,28 +79,33 @@ export class WireConnection {
     request: ConnectRequest,
     signal: AbortSignal,
   ): Promise<{ connection: WireConnection; reply: ConnectReply }> {
-    const socket = await dial(address, security, signal).catch((error: unknown) => {
-      throw new DialError('connect', error);
-    });
-    const connection = new WireConnection(socket);
-    const onAbort = (): void => connection.destroy(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+    let stage: DialError['stage'] = 'connect';
+    let connection: WireConnection | undefined;
+    const onAbort = (): void => connection?.destroy(signal.reason);
     try {
-      const writer = new JuteWriter();
-      writeConnect(writer, request);
-      connection.send(writer.frame());
-      return { connection, reply: await connection.#handshake.promise };
+      const tls = await tlsOptions(address, security);
+      signal.throwIfAborted();
+      connection = new WireConnection(address, tls);
+      signal.addEventListener('abort', onAbort, { once: true });
+      await connection.#ready.promise;
+      stage = 'handshake';
+      return { connection, reply: await connection.#shakeHands(request) };
     } catch (error) {
-      connection.destroy();
-      throw new DialError('handshake', error);
+      connection?.destroy();
+      throw new DialError(stage, error);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
   }
 
-  /** Who is given the frames from now on; to be set as soon as `open` resolves. */
+  /** Who is given the frames, also those that came already. To be called once, after `open` resolved. */
   handle(handlers: ConnectionHandlers): void {
+    const early = this.#early;
     this.#handlers = handlers;
+    this.#early = [];
+    this.#guarded(() => {
+      for (const frame of early) this.#frame(frame);
+    });
   }
 
   send(frame: Uint8Array): void {
@@ -96,9 +116,26 @@ export class WireConnection {
     this.#socket.destroy(reason);
   }
 
+  #shakeHands(request: ConnectRequest): Promise<ConnectReply> {
+    const writer = new JuteWriter();
+    writeConnect(writer, request);
+    this.send(writer.frame());
+    return this.#handshake.promise;
+  }
+
   #frame(frame: Buffer): void {
+    if (this.#socket.destroyed) return;
     if (this.#handlers !== undefined) this.#handlers.frame(frame);
-    else this.#handshake.resolve(readConnect(new JuteReader(frame)));
+    else if (this.#shaken) this.#early.push(frame);
+    else {
+      this.#shaken = true;
+      this.#handshake.resolve(readConnect(new JuteReader(frame)));
+    }
+  }
+
+  #oversized(head: Buffer, bytes: number): void {
+    if (this.#handlers === undefined) throw new JuteError('the answer to a handshake', `${bytes} bytes`);
+    this.#handlers.oversized(head, bytes);
   }
 
   /** What cannot be read ends this connection and nothing else. */
@@ -111,34 +148,15 @@ export class WireConnection {
   }
 }
 
-async function dial(address: ZkAddress, security: ZkSecurity, signal: AbortSignal): Promise<Socket> {
-  const tls = await tlsOptions(address, security);
-  signal.throwIfAborted();
-  const { host, port } = address;
-  const socket = tls === undefined ? connectTcp({ host, port }) : connectTls({ host, port, ...tls });
-  socket.setNoDelay(true);
-  return new Promise<Socket>((resolve, reject) => {
-    const onAbort = (): void => void socket.destroy(signal.reason);
-    const settled = (settle: () => void): void => {
-      signal.removeEventListener('abort', onAbort);
-      socket.off('error', onError);
-      settle();
-    };
-    const onError = (error: Error): void => settled(() => reject(error));
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('error', onError);
-    socket.once('close', () => reject(new Error('closed while connecting')));
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => settled(() => resolve(socket)));
-  });
-}
-
 /** Certificates are read for each connection, so that rotated ones are used by the next. */
-async function tlsOptions({ name }: ZkAddress, { tls }: ZkSecurity): Promise<object | undefined> {
+async function tlsOptions({ name }: ZkAddress, { tls }: ZkSecurity): Promise<ConnectionOptions | undefined> {
   if (tls === undefined) return undefined;
   const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(readOptional));
   const verified = tls.serverName ?? name;
   return {
     minVersion: 'TLSv1.2',
+    // Said aloud, because an environment variable could turn the default off.
+    rejectUnauthorized: true,
     // An address may not be sent as a server name; it is verified all the same.
     ...(isIP(verified) === 0 && { servername: verified }),
     checkServerIdentity: (_host: string, peer: PeerCertificate) => checkServerIdentity(verified, peer),

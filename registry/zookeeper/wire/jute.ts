@@ -124,7 +124,9 @@ export class JuteReader {
     const length = this.#size('a list');
     // Every item takes at least one byte, so a longer list cannot be in this frame.
     if (length > this.left) throw new JuteError(`a list of at most ${this.left} items`, `${length}`);
-    return Array.from({ length }, read);
+    const items: T[] = [];
+    while (items.length < length) items.push(read());
+    return items;
   }
 
   #size(what: string): number {

@@ -17,7 +17,7 @@ export type MultiResult =
   | { readonly type: 'create'; readonly path: string; readonly stat: ZkStat | undefined }
   | { readonly type: 'set'; readonly stat: ZkStat }
   | { readonly type: 'delete' | 'check' }
-  /** This one failed, or with ROLLED_BACK another did. */
+  /** This one failed, or with ROLLED_BACK another did, before or behind it. */
   | { readonly type: 'error'; readonly code: ZkErrorCode };
 
 export function writeMulti(
@@ -49,22 +49,21 @@ export function writeMultiRead(writer: JuteWriter, paths: readonly string[]): vo
   writeHeader(writer, -1, true);
 }
 
-/** For each path its node, or undefined when there is none. */
-export function readMultiRead(reader: JuteReader): readonly (ZkNode | undefined)[] {
-  const nodes: (ZkNode | undefined)[] = [];
+/** For each path its node, undefined when there is none, or the code of the error why it cannot be read. */
+export function readMultiRead(reader: JuteReader): readonly (ZkNode | ZkErrorCode | undefined)[] {
+  const nodes: (ZkNode | ZkErrorCode | undefined)[] = [];
   for (;;) {
     const { type, done } = readHeader(reader);
     if (done) return nodes;
     if (type === OP.getData) nodes.push({ data: reader.bytes(), stat: readStat(reader) });
-    else if (type === OP.error) nodes.push(noNode(reader.int()));
+    else if (type === OP.error) nodes.push(whyNot(reader.int()));
     else throw new JuteError('the result of a read', `operation ${type}`);
   }
 }
 
-function noNode(error: number): undefined {
+function whyNot(error: number): ZkErrorCode | undefined {
   const code = errorCodeOf(error);
-  if (code !== 'NO_NODE') throw new JuteError('a node or its absence', `error ${error}`);
-  return undefined;
+  return code === 'NO_NODE' ? undefined : code;
 }
 
 function numberOf(operation: MultiOperation): number {
@@ -93,10 +92,15 @@ function readResult(reader: JuteReader, type: number): MultiResult {
     case OP.check:
       return { type: 'check' };
     case OP.error:
-      return { type: 'error', code: errorCodeOf(reader.int()) };
+      return { type: 'error', code: failureOf(reader.int()) };
     default:
       throw new JuteError('the result of an operation', `operation ${type}`);
   }
+}
+
+/** An operation before the one that failed says that it went well, and was taken back. */
+function failureOf(error: number): ZkErrorCode {
+  return error === 0 ? 'ROLLED_BACK' : errorCodeOf(error);
 }
 
 function writeHeader(writer: JuteWriter, type: number, done: boolean): void {

@@ -35,6 +35,13 @@ export const OP = {
 /** Request numbers that are no answer to a request of ours. */
 export const XID = { notification: -1, ping: -2, auth: -4, setWatches: -8 } as const;
 
+const MAX_XID = 2 ** 31 - 1;
+
+/** Numbers go round without ever being zero or one of those above. */
+export function nextXid(xid: number): number {
+  return xid >= MAX_XID ? 1 : xid + 1;
+}
+
 const ERROR_CODES: Readonly<Record<number, ZkErrorCode>> = {
   [-2]: 'ROLLED_BACK',
   [-4]: 'CONNECTION_LOSS',
@@ -164,7 +171,14 @@ export function readStat(reader: JuteReader): ZkStat {
   reader.int();
   reader.int();
   const pzxid = reader.long();
-  return { czxid, mzxid, pzxid, version, owner: owner === 0n ? undefined : sessionName(owner) };
+  return { czxid, mzxid, pzxid, version, owner: isSession(owner) ? sessionName(owner) : undefined };
+}
+
+/** The field of the owner tells containers and nodes with a time to live as well (EphemeralType.java). */
+function isSession(owner: bigint): boolean {
+  const isContainer = owner === -(2n ** 63n);
+  const hasTimeToLive = BigInt.asUintN(64, owner) >> 56n === 0xffn;
+  return owner !== 0n && !isContainer && !hasTimeToLive;
 }
 
 /** A session id as ZooKeeper's own tools print it. */

@@ -1,29 +1,21 @@
 /**
  * A ZooKeeper session over a chain of connections. It finds a server, resumes by id and password, keeps the session
- * alive, matches replies to requests, and says how it stands. A request settles exactly once: by its reply, or when the
- * connection or the session it was sent on ends.
+ * alive, tells replies from events, and says how it stands. A request settles exactly once: by its reply, when the
+ * connection or the session it was sent on ends, or when whoever asked gives it up.
  */
 import { linkedAbort, withDeadline } from '../../../runtime/abort.js';
 import { backoffMs } from '../../../runtime/backoff.js';
 import { sleep } from '../../../runtime/clock.js';
-import { deferred } from '../../../runtime/deferred.js';
 import { messageOf } from '../../../runtime/errors.js';
 import { Emitter, type Event } from '../../../runtime/events.js';
 import { formatHostPort } from '../../../runtime/host-port.js';
-import {
-  isOver,
-  type ZkAddress,
-  type ZkConnectOptions,
-  ZkError,
-  type ZkErrorCode,
-  type ZkState,
-} from '../driver.js';
+import { shuffled } from '../../../runtime/random.js';
+import { isOver, type ZkAddress, type ZkConnectOptions, ZkError, type ZkState } from '../driver.js';
 import { DialError, WireConnection } from './connection.js';
-import { judge } from './heartbeat.js';
 import { JuteError, JuteReader, JuteWriter } from './jute.js';
+import { Pulse } from './pulse.js';
 import {
   type ConnectReply,
-  errorCodeOf,
   OP,
   type ReplyHeader,
   readReplyHeader,
@@ -31,58 +23,46 @@ import {
   sessionName,
   XID,
 } from './records.js';
+import { Requests, type WireRequest } from './requests.js';
 import { Watches, writeSetWatches } from './watches.js';
 
-/** ZooKeeper's default `jute.maxbuffer`: a server closes the connection on a larger request. */
-export const MAX_REQUEST_BYTES = 2 ** 20 - 1;
-/** Well below that, whatever is around the paths. */
+/** Well below the largest request, whatever is around the paths. */
 const WATCH_PACKET_BYTES = 128 * 1024;
 const RECONNECT_BASE_MS = 100;
 const RECONNECT_CAP_MS = 15_000;
+/** A connection that ends sooner counts as a failed attempt, or a server that hangs up at once would be run at. */
+const PROVEN_AFTER_MS = 1_000;
 const SHORTEST_ATTEMPT_MS = 500;
+/** A server that is just starting may accept a connection and forget it, so no attempt takes the whole session. */
+const ATTEMPTS_PER_SESSION = 3;
+/** The addresses of before are good enough when the new ones take longer than this, or a tenth of the session. */
+const REFRESH_LIMIT_MS = 1_000;
 const CLOSE_LIMIT_MS = 1_000;
 const PASSWORD_BYTES = 16;
 const NO_SESSION: Pick<ConnectReply, 'sessionId' | 'password'> = {
   sessionId: 0n,
   password: Buffer.alloc(PASSWORD_BYTES),
 };
-const MAX_XID = 2 ** 31 - 1;
-
-export interface WireRequest<T> {
-  readonly operation: number;
-  /** For messages. */
-  readonly name: string;
-  readonly path: string;
-  readonly write: (writer: JuteWriter) => void;
-  readonly read: (reader: JuteReader) => T;
-  /** Called in the order of the replies, before anything that came later is handled. */
-  readonly onReply?: (error: ZkErrorCode | undefined) => void;
-}
-
-interface Pending {
-  readonly xid: number;
-  readonly reply: (error: number, reader: JuteReader) => void;
-  readonly fail: (code: ZkErrorCode, detail: string) => void;
-}
 
 export class WireSession {
   readonly watches: Watches = new Watches();
   readonly #options: ZkConnectOptions;
   readonly #states = new Emitter<ZkState>();
   readonly #stop = linkedAbort();
+  readonly #requests = new Requests();
   readonly #ended: Promise<void>;
   #state: ZkState = 'connecting';
   #session = NO_SESSION;
   #timeoutMs: number;
+  /** The one that last took the session. */
+  #server: ZkAddress | undefined;
   #lastZxid = 0;
-  #xid = 0;
-  #pending: Pending[] = [];
   #connection: WireConnection | undefined;
-  #sentAt = 0;
-  #receivedAt = 0;
-  #pings = 0;
+  #pulse: Pulse | undefined;
+  #trouble: string | undefined;
   /** Since when every server that answers has refused to resume the session. */
   #refusedSince: number | undefined;
+  #closing: Promise<void> | undefined;
 
   /** Starts to connect at once. */
   constructor(options: ZkConnectOptions) {
@@ -105,34 +85,31 @@ export class WireSession {
 
   readonly onState: Event<ZkState> = this.#states.event;
 
-  /** Requests without a reply yet. */
-  get pending(): number {
-    return this.#pending.length;
+  /** Why no server took the session when they were last tried; undefined when one did. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
-  /** Sends a request and resolves with its reply. Rejects with a ZkError. */
+  /** Requests without a reply yet. */
+  get pending(): number {
+    return this.#requests.size;
+  }
+
+  /** Sends a request and resolves with its reply. Rejects with a ZkError, or with the reason of the request's signal. */
   request<T>(request: WireRequest<T>): Promise<T> {
-    const { name, path } = request;
-    if (isOver(this.#state)) return Promise.reject(new ZkError('SESSION_OVER', name, path, this.#state));
-    if (this.#state !== 'connected')
-      return Promise.reject(new ZkError('CONNECTION_LOSS', name, path, this.#state));
-    this.#xid = this.#xid === MAX_XID ? 1 : this.#xid + 1;
-    const xid = this.#xid;
-    const writer = new JuteWriter().int(xid).int(request.operation);
-    request.write(writer);
-    if (writer.length > MAX_REQUEST_BYTES) {
-      const detail = `expected a request of at most ${MAX_REQUEST_BYTES} bytes, got ${writer.length}`;
-      return Promise.reject(new ZkError('TOO_LARGE', name, path, detail));
-    }
-    const result = deferred<T>();
-    this.#pending.push(pendingOf(xid, request, result.resolve, result.reject));
-    this.#send(writer);
-    return result.promise;
+    if (this.#state === 'connected') return this.#ask(request);
+    const code = isOver(this.#state) ? 'SESSION_OVER' : 'CONNECTION_LOSS';
+    return Promise.reject(new ZkError(code, request.name, request.path, this.#state));
   }
 
   /** Ends the session on the server, if it can be reached, and everything here. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#state === 'connected') await this.#sayGoodbye().catch(() => {});
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#connection !== undefined) await this.#sayGoodbye().catch(() => {});
     this.#over('closed');
     await this.#ended;
   }
@@ -141,135 +118,206 @@ export class WireSession {
     const goodbye = { operation: OP.closeSession, name: 'close', path: '', write: () => {}, read: () => {} };
     const { clock } = this.#options;
     return withDeadline(clock, CLOSE_LIMIT_MS, 'closing the session', undefined, () =>
-      this.request<void>(goodbye),
+      this.#ask<void>(goodbye),
     );
+  }
+
+  #ask<T>(request: WireRequest<T>): Promise<T> {
+    return this.#requests.ask(request, this.#options.clock.now(), (writer) => this.#send(writer));
   }
 
   /** One connection after the other until the session is over. */
   async #run(): Promise<void> {
-    const { clock, random, refresh } = this.#options;
     const { signal } = this.#stop;
     let addresses = this.#options.addresses;
     for (let failures = 0; !signal.aborted; ) {
-      const found = await this.#findServer(addresses);
-      if (found !== undefined) {
-        failures = 0;
-        await this.#serve(found);
-      } else if (!signal.aborted) {
-        const limits = { baseMs: RECONNECT_BASE_MS, capMs: Math.min(RECONNECT_CAP_MS, this.#timeoutMs / 2) };
-        await sleep(clock, backoffMs(failures++, limits, random), signal).catch(() => {});
-      }
-      if (!signal.aborted) addresses = await refresh();
+      const connection = await this.#findServer(addresses);
+      const proven = connection !== undefined && (await this.#serve(connection));
+      if (proven) failures = 0;
+      else await this.#rest(failures++);
+      addresses = lastOf(await this.#refreshed(addresses), this.#server);
     }
+  }
+
+  async #rest(failures: number): Promise<void> {
+    const { clock, random } = this.#options;
+    const limits = { baseMs: RECONNECT_BASE_MS, capMs: Math.min(RECONNECT_CAP_MS, this.#timeoutMs / 2) };
+    await sleep(clock, backoffMs(failures, limits, random), this.#stop.signal).catch(() => {});
+  }
+
+  /** The names are asked for again, but a session does not wait, let alone end, for the name service. */
+  async #refreshed(known: readonly ZkAddress[]): Promise<readonly ZkAddress[]> {
+    const { clock, random, refresh } = this.#options;
+    const { signal } = this.#stop;
+    if (signal.aborted) return known;
+    const limitMs = Math.min(REFRESH_LIMIT_MS, this.#timeoutMs / 10);
+    return withDeadline(clock, limitMs, 'resolving names', signal, refresh).catch(() =>
+      shuffled(known, random),
+    );
   }
 
   /** Tries every address once. Undefined when none of them took the session. */
   async #findServer(addresses: readonly ZkAddress[]): Promise<WireConnection | undefined> {
+    const causes = new Set<string>();
     let refusals = 0;
     for (const address of addresses) {
       if (this.#stop.signal.aborted) return undefined;
       try {
         return await this.#resume(address, addresses.length);
       } catch (error) {
-        if (error instanceof DialError && error.stage === 'handshake') refusals++;
-        const fields = { server: formatHostPort(address), cause: messageOf(error) };
-        this.#options.logger.debug(fields, 'could not connect to a zookeeper server');
+        if (isRefusal(error)) refusals++;
+        causes.add(`${messageOf(error)} (${formatHostPort(address)})`);
       }
     }
-    if (refusals > 0) await this.#doubt(addresses);
-    return undefined;
+    if (this.#stop.signal.aborted) return undefined;
+    this.#failed([...causes].sort().join('; ') || 'no address of a server is known');
+    return refusals > 0 ? this.#doubt(addresses) : undefined;
   }
 
+  /** An outage is told once, and again when it becomes another one. */
+  #failed(trouble: string): void {
+    if (this.#trouble === trouble) return;
+    this.#trouble = trouble;
+    this.#options.logger.warn({ trouble }, 'no zookeeper server takes the session, trying on');
+  }
+
+  /** Resumes the session on this server, or begins it. Rejects when it does not take it. */
   async #resume(address: ZkAddress, among: number): Promise<WireConnection> {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs, security } = this.#options;
+    const secret = await security.digest?.();
     const request = { ...this.#session, lastZxid: this.#lastZxid, timeoutMs };
     const { connection, reply } = await this.#dial(address, among, request);
-    if (reply.timeoutMs <= 0) {
+    try {
+      this.#accept(reply);
+      this.#server = address;
+    } catch (error) {
       connection.destroy();
-      this.#over('expired');
-    } else if (reply.readOnly) {
-      connection.destroy();
-      throw new DialError('connect', new Error('the server is read only'));
-    } else this.#accept(reply);
+      throw error;
+    }
+    // Goes out before any request, and the server handles it before any.
+    if (secret !== undefined) connection.send(authentication(secret).frame());
     return connection;
   }
 
-  #dial(
+  async #dial(
     address: ZkAddress,
     among: number,
     request: Parameters<typeof WireConnection.open>[2],
   ): ReturnType<typeof WireConnection.open> {
     const { clock, security } = this.#options;
-    const limitMs = Math.max(SHORTEST_ATTEMPT_MS, this.#timeoutMs / among);
+    const share = this.#timeoutMs / Math.max(among, ATTEMPTS_PER_SESSION);
+    const limitMs = Math.max(SHORTEST_ATTEMPT_MS, share);
     const what = `connecting to ${formatHostPort(address)}`;
-    return withDeadline(clock, limitMs, what, this.#stop.signal, (signal) =>
-      WireConnection.open(address, security, request, signal),
-    );
+    let opening: ReturnType<typeof WireConnection.open> | undefined;
+    try {
+      return await withDeadline(clock, limitMs, what, this.#stop.signal, (signal) => {
+        opening = WireConnection.open(address, security, request, signal);
+        return opening;
+      });
+    } catch (error) {
+      // It may have succeeded in the very moment in which it was given up.
+      opening?.then(
+        ({ connection }) => connection.destroy(),
+        () => {},
+      );
+      throw error;
+    }
   }
 
-  #accept({ sessionId, password, timeoutMs }: ConnectReply): void {
+  #accept({ sessionId, password, timeoutMs, readOnly }: ConnectReply): void {
+    const resumed = this.#session !== NO_SESSION;
+    if (timeoutMs <= 0) {
+      this.#over('expired');
+      throw new DialError('handshake', 'the session is expired');
+    }
+    if (readOnly) throw new DialError('connect', 'the server is read only');
+    if (resumed && sessionId !== this.#session.sessionId) {
+      throw new DialError('handshake', 'the server resumed another session than ours');
+    }
     this.#session = { sessionId, password };
     this.#timeoutMs = timeoutMs;
     this.#refusedSince = undefined;
+    this.#trouble = undefined;
   }
 
   /**
    * Servers that refuse to resume may merely lack a quorum, and then the session is still good. When they have refused
-   * for as long as the session lasts, and one of them gives a new session away, they serve but do not know this one:
-   * their data was wiped or restored.
+   * for as long as the session lasts, and one of them gives a new session away but still not ours back, they serve and
+   * do not know it: their data was wiped or restored.
    */
-  async #doubt(addresses: readonly ZkAddress[]): Promise<void> {
-    const { clock, logger, timeoutMs } = this.#options;
+  async #doubt(addresses: readonly ZkAddress[]): Promise<WireConnection | undefined> {
+    const { clock, logger } = this.#options;
     this.#refusedSince ??= clock.now();
-    if (this.#session === NO_SESSION || clock.now() - this.#refusedSince < this.#timeoutMs) return;
+    if (this.#session === NO_SESSION || clock.now() - this.#refusedSince < this.#timeoutMs) return undefined;
     for (const address of addresses) {
-      const probe = { ...NO_SESSION, lastZxid: 0, timeoutMs };
-      const answer = await this.#dial(address, addresses.length, probe).catch(() => undefined);
-      if (answer === undefined) continue;
-      answer.connection.send(new JuteWriter().int(1).int(OP.closeSession).frame());
-      answer.connection.destroy();
-      const fields = { server: formatHostPort(address), session: this.id };
-      logger.error(fields, 'zookeeper serves, but refuses our session: its data was wiped or restored');
-      return this.#over('expired');
+      if (!(await this.#serves(address, addresses.length))) continue;
+      try {
+        return await this.#resume(address, addresses.length);
+      } catch (error) {
+        if (!isRefusal(error) || this.#stop.signal.aborted) continue;
+        const fields = { server: formatHostPort(address), session: this.id };
+        logger.error(fields, 'zookeeper serves, but refuses our session: its data was wiped or restored');
+        this.#over('expired');
+        return undefined;
+      }
     }
+    return undefined;
   }
 
-  /** Resolves when the connection has ended. */
-  async #serve(connection: WireConnection): Promise<void> {
-    if (isOver(this.#state)) return connection.destroy();
+  /** Whether the server gives new sessions away. */
+  async #serves(address: ZkAddress, among: number): Promise<boolean> {
+    const probe = { ...NO_SESSION, lastZxid: 0, timeoutMs: this.#options.timeoutMs };
+    const answer = await this.#dial(address, among, probe).catch(() => undefined);
+    answer?.connection.send(new JuteWriter().int(1).int(OP.closeSession).frame());
+    answer?.connection.destroy();
+    return answer !== undefined && answer.reply.timeoutMs > 0;
+  }
+
+  /** Resolves when the connection has ended, with whether it lasted long enough to be called a success. */
+  async #serve(connection: WireConnection): Promise<boolean> {
+    if (isOver(this.#state)) {
+      connection.destroy();
+      return false;
+    }
     const { clock, logger } = this.#options;
+    const startedAt = clock.now();
+    const pulse = this.#pulseOf(connection);
     this.#connection = connection;
-    this.#receivedAt = this.#sentAt = clock.now();
-    this.#pings = 0;
+    this.#pulse = pulse;
+    this.#restoreWatches();
+    this.#move('connected');
     connection.handle({
-      activity: () => {
-        this.#receivedAt = clock.now();
-      },
+      activity: () => pulse.received(),
       frame: (frame) => this.#received(frame),
       oversized: (head, bytes) => this.#oversized(head, bytes),
     });
-    await this.#authenticate();
-    this.#restoreWatches();
-    this.#move('connected');
-    const stopBeating = this.#beat();
-    const reason = await connection.ended;
-    stopBeating();
+    const reason = messageOf(await connection.ended);
+    pulse.stop();
     this.#connection = undefined;
-    logger.debug({ cause: messageOf(reason) }, 'the connection to zookeeper ended');
-    if (!isOver(this.#state)) this.#move('suspended');
-    this.#failPending('CONNECTION_LOSS', `${messageOf(reason)}; whether it took effect is unknown`);
+    logger.debug({ reason }, 'the connection to zookeeper ended');
+    this.#move('suspended');
+    this.#requests.failAll('CONNECTION_LOSS', `${reason}; whether it took effect is unknown`);
+    return clock.now() - startedAt >= PROVEN_AFTER_MS;
   }
 
-  /** Goes out before any request, and the server handles it before any. */
-  async #authenticate(): Promise<void> {
-    const secret = await this.#options.security.digest?.();
-    if (secret === undefined) return;
-    this.#send(new JuteWriter().int(XID.auth).int(OP.auth).int(0).text('digest').bytes(Buffer.from(secret)));
+  #pulseOf(connection: WireConnection): Pulse {
+    const { clock, logger } = this.#options;
+    return new Pulse({
+      clock,
+      timeoutMs: this.#timeoutMs,
+      oldestRequestAt: () => this.#requests.oldestSentAt,
+      ping: () => this.#send(new JuteWriter().int(XID.ping).int(OP.ping)),
+      hangUp: () => connection.destroy(new Error('the server does not answer')),
+      doubt: () => {
+        logger.warn({}, 'this process stood still, asking zookeeper whether the session is still there');
+        this.#move('suspended');
+      },
+    });
   }
 
   #restoreWatches(): void {
     for (const packet of this.watches.packets(WATCH_PACKET_BYTES)) {
-      const operation = packet.trees.length > 0 ? OP.setWatches2 : OP.setWatches;
+      const operation = packet.trees.length + packet.persistent.length > 0 ? OP.setWatches2 : OP.setWatches;
       const writer = new JuteWriter().int(XID.setWatches).int(operation);
       writeSetWatches(writer, this.#lastZxid, packet);
       this.#send(writer);
@@ -277,7 +325,7 @@ export class WireSession {
   }
 
   #send(writer: JuteWriter): void {
-    this.#sentAt = this.#options.clock.now();
+    this.#pulse?.sent();
     this.#connection?.send(writer.frame());
   }
 
@@ -285,73 +333,39 @@ export class WireSession {
   #received(frame: Buffer): void {
     const reader = new JuteReader(frame);
     const header = readReplyHeader(reader);
-    if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
     if (header.xid === XID.notification) this.watches.fire(readWatchEvent(reader));
-    else if (header.xid === XID.ping) this.#pinged();
+    else if (header.xid === XID.ping) this.#ponged();
     else if (header.xid === XID.auth) this.#authenticated(header);
     else if (header.xid === XID.setWatches) this.#watchesRestored(header);
-    else this.#next(header.xid).reply(header.error, reader);
+    else this.#answered(header, reader);
+  }
+
+  /**
+   * Only the reply to a request moves what we have seen on: after a reconnect the server repeats the events of later
+   * transactions, and of a transaction with several of them perhaps not all had come.
+   */
+  #answered(header: ReplyHeader, reader: JuteReader): void {
+    this.#requests.answered(header, reader);
+    if (header.zxid > this.#lastZxid) this.#lastZxid = header.zxid;
   }
 
   #oversized(head: Buffer, bytes: number): void {
     const { xid } = readReplyHeader(new JuteReader(head));
-    this.#next(xid).fail('TOO_LARGE', `the reply of ${bytes} bytes is larger than is accepted`);
-  }
-
-  /** Replies come in the order of the requests. */
-  #next(xid: number): Pending {
-    const pending = this.#pending.shift();
-    if (pending?.xid === xid) return pending;
-    if (pending !== undefined) this.#pending.unshift(pending);
-    throw new JuteError(`the reply to request ${pending?.xid ?? 'none'}`, `one to ${xid}`);
+    this.#requests.oversized(xid, bytes);
   }
 
   #authenticated({ error }: ReplyHeader): void {
-    if (error !== 0) this.#over('denied');
+    if (error === 0) return;
+    this.#trouble = 'zookeeper refused the credentials';
+    this.#over('denied');
   }
 
   #watchesRestored({ error }: ReplyHeader): void {
     if (error !== 0) throw new JuteError('watches to be restored', `error ${error}`);
   }
 
-  #pinged(): void {
-    this.#pings = Math.max(0, this.#pings - 1);
-    // The answer to the newest ping: whatever was in doubt is true.
-    if (this.#pings === 0 && this.#connection !== undefined) this.#move('connected');
-  }
-
-  #ping(): void {
-    this.#pings++;
-    this.#send(new JuteWriter().int(XID.ping).int(OP.ping));
-  }
-
-  /** Pings, hangs up and verifies as the heartbeat's rules say. Returns what ends that. */
-  #beat(): () => void {
-    const { clock } = this.#options;
-    let dueAt = clock.now();
-    let cancel: () => void = () => {};
-    const look = (): void => {
-      const traffic = { lastSentAt: this.#sentAt, lastReceivedAt: this.#receivedAt, pinged: this.#pings > 0 };
-      const verdict = judge({ ...traffic, timeoutMs: this.#timeoutMs, dueAt }, clock.now());
-      if (verdict.do === 'hang up') this.#connection?.destroy(new Error('the server is silent'));
-      if (verdict.do === 'verify') this.#verify();
-      if (verdict.do === 'ping') this.#ping();
-      dueAt = verdict.do === 'wait' ? verdict.untilMs : clock.now();
-      cancel = clock.after(dueAt - clock.now(), look);
-    };
-    look();
-    return () => cancel();
-  }
-
-  /** Nothing is known until the server has answered once more; replies from before the pause may still be waiting. */
-  #verify(): void {
-    this.#options.logger.warn(
-      {},
-      'this process stood still, asking zookeeper whether the session is still there',
-    );
-    this.#receivedAt = this.#options.clock.now();
-    this.#move('suspended');
-    this.#ping();
+  #ponged(): void {
+    if (this.#pulse?.ponged()) this.#move('connected');
   }
 
   #over(state: 'expired' | 'denied' | 'closed'): void {
@@ -359,13 +373,7 @@ export class WireSession {
     this.#move(state);
     this.#stop.abort(new ZkError('SESSION_OVER', 'session', '', state));
     this.#connection?.destroy();
-    this.#failPending('SESSION_OVER', state);
-  }
-
-  #failPending(code: ZkErrorCode, detail: string): void {
-    const failed = this.#pending;
-    this.#pending = [];
-    for (const { fail } of failed) fail(code, detail);
+    this.#requests.failAll('SESSION_OVER', state);
   }
 
   #move(state: ZkState): void {
@@ -375,29 +383,19 @@ export class WireSession {
   }
 }
 
-function pendingOf<T>(
-  xid: number,
-  { name, path, read, onReply }: WireRequest<T>,
-  resolve: (value: T) => void,
-  reject: (error: ZkError) => void,
-): Pending {
-  const fail = (code: ZkErrorCode, detail: string): void => {
-    onReply?.(code);
-    reject(new ZkError(code, name, path, detail));
-  };
-  return {
-    xid,
-    fail,
-    reply(error, reader) {
-      if (error !== 0) return fail(errorCodeOf(error), `${errorCodeOf(error)} (${error})`);
-      try {
-        const value = read(reader);
-        onReply?.(undefined);
-        resolve(value);
-      } catch (broken) {
-        fail('CONNECTION_LOSS', messageOf(broken));
-        throw broken;
-      }
-    },
-  };
+/**
+ * The server just left is tried last. It may be frozen, and then it still takes connections: waiting for its handshake
+ * would cost what is left of the session, of which two thirds went into noticing.
+ */
+function lastOf(addresses: readonly ZkAddress[], left: ZkAddress | undefined): readonly ZkAddress[] {
+  const isLeft = ({ host, port }: ZkAddress): boolean => host === left?.host && port === left.port;
+  return [...addresses.filter((each) => !isLeft(each)), ...addresses.filter(isLeft)];
+}
+
+function authentication(secret: string): JuteWriter {
+  return new JuteWriter().int(XID.auth).int(OP.auth).int(0).text('digest').bytes(Buffer.from(secret));
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof DialError && error.stage === 'handshake';
 }

@@ -1,19 +1,30 @@
-/** One contender of `zookeeper.ts` in its own process, and what a round of each experiment is. */
+/** One contender of `zookeeper-lists.ts` in its own process, and what a round of each experiment is. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { WireClient } from '../registry/zookeeper/wire/client.js';
 import { sleep, systemClock } from '../runtime/clock.js';
 import { deferred } from '../runtime/deferred.js';
 import { serveRounds } from './harness.js';
+import { openWire } from './zk-own.js';
+import { openJsPackage } from './zk-package-js.js';
+import { openNativePackage } from './zk-package-native.js';
+import { entryOf, pathOf } from './zookeeper-entries.js';
 import {
   CHANGES,
   type Change,
   type ChangeRound,
   type CountRound,
-  type Experiment,
+  type ListExperiment,
+  type Lister,
   type ListRound,
-  type ZkContender,
 } from './zookeeper-experiments.js';
-import { type Follow, followBare, followWithPilotfish, readOnce } from './zookeeper-follow.js';
-import { BareSession, entryOf, pathOf } from './zookeeper-session.js';
+import {
+  type Follow,
+  follow,
+  followByTree,
+  followWithPilotfish,
+  readOnce,
+  readOnceByChunks,
+} from './zookeeper-follow.js';
 import { Sight } from './zookeeper-sight.js';
 import { startCountingProxy, type Traffic } from './zookeeper-wire.js';
 
@@ -21,28 +32,34 @@ import { startCountingProxy, type Traffic } from './zookeeper-wire.js';
 const ID = 'changing';
 const REPEATS = 10;
 /** So that whatever a change still causes after it is known does not fall into the next one. */
-const SETTLE_MS = 50;
+const SETTLE_MS = 20;
 
 const [contender, experiment, address, service] = process.argv.slice(2) as [
-  ZkContender,
-  Experiment,
+  Lister,
+  ListExperiment,
   string,
   string,
 ];
 
-const PILOTFISH = {
-  'pilotfish, native driver': followWithPilotfish('native'),
-  pilotfish: followWithPilotfish('wire'),
+const FIRST_LIST: Readonly<Record<Lister, Follow>> = {
+  zookeeper: readOnce(openNativePackage),
+  'node-zookeeper-client': readOnce(openJsPackage),
+  'pilotfish client': readOnceByChunks,
+  pilotfish: followWithPilotfish,
 };
-const FIRST_LIST: Readonly<Record<ZkContender, Follow>> = { bare: readOnce, ...PILOTFISH };
-const FOLLOW: Readonly<Record<ZkContender, Follow>> = { bare: followBare, ...PILOTFISH };
+const FOLLOW: Readonly<Record<Lister, Follow>> = {
+  zookeeper: follow(openNativePackage),
+  'node-zookeeper-client': follow(openJsPackage),
+  'pilotfish client': followByTree,
+  pilotfish: followWithPilotfish,
+};
 
 const WEIGHT_AFTER: Readonly<Record<Change, number | undefined>> = { create: 1, set: 2, delete: undefined };
 
-function make(change: Change, writer: BareSession): Promise<unknown> {
+function make(change: Change, writer: WireClient): Promise<unknown> {
   const path = pathOf(service, ID);
-  if (change === 'create') return writer.create(path, entryOf(service, ID, 1));
-  return change === 'set' ? writer.set(path, entryOf(service, ID, 2)) : writer.delete(path);
+  if (change === 'create') return writer.create(path, entryOf(service, ID, 1), 'persistent');
+  return change === 'set' ? writer.set(path, entryOf(service, ID, 2), -1) : writer.delete(path, -1);
 }
 
 /** A new session and the list; the end of the session is not in the time. */
@@ -89,11 +106,12 @@ async function following(
   followed: string,
   work: (makeAndSee: (change: Change) => Promise<number>) => Promise<void>,
 ): Promise<void> {
-  const writer = await BareSession.open(address);
+  const writer = await openWire(address);
   const sight = new Sight(systemClock, ID);
   const first = sight.next(undefined);
   const close = await FOLLOW[contender](followed, service, sight.onList);
   await first;
+  await sleep(systemClock, SETTLE_MS);
   await work(async (change) => {
     const startedAt = systemClock.now();
     const seen = sight.next(WEIGHT_AFTER[change]);
@@ -103,15 +121,13 @@ async function following(
     return ms;
   });
   await close();
-  writer.close();
+  await writer.close();
 }
 
-const EXPERIMENTS: Readonly<Record<Experiment, () => Promise<ListRound | ChangeRound | CountRound>>> = {
+const EXPERIMENTS: Readonly<Record<ListExperiment, () => Promise<ListRound | ChangeRound | CountRound>>> = {
   list: listRound,
   change: changeRound,
   count: countRound,
 };
 
-// The first list of a process pays for compiling the code and is not counted.
-if (experiment === 'list') await listRound();
 serveRounds(EXPERIMENTS[experiment]);

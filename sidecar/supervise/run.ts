@@ -1,0 +1,146 @@
+/**
+ * The sidecar as a process: alone until it is asked to stop, or with a command that it supervises. Composes what is
+ * beside it in this folder; all it knows of the process comes as an argument.
+ */
+import { destination } from 'pino';
+import { systemClock } from '../../runtime/clock.js';
+import { printable } from '../../runtime/printable.js';
+import { systemRandom } from '../../runtime/random.js';
+import type { SidecarConfig } from '../config/config.js';
+import type { Environment } from '../config/overrides.js';
+import { type Sidecar, startSidecar } from '../daemon.js';
+import { createLogger } from '../log.js';
+import { silenceLimits } from './progress.js';
+import { serviceManager, watchdogIntervalMs } from './service-manager.js';
+import type { SuperviseSettings } from './settings.js';
+import { Supervisor } from './supervisor.js';
+import { readStatus, startWatchdog } from './watchdog.js';
+
+/** The process around it. */
+export interface Host {
+  readonly pid: number;
+  readonly env: Environment;
+  /** Asks for the end in order. */
+  readonly stop: AbortSignal;
+  /** The signal that did. */
+  readonly stopSignal: () => NodeJS.Signals;
+  /** The file descriptor the log goes to: 1 or 2. */
+  readonly logFd: number;
+  /** Calls back for every signal that is passed on to the command. Returns what ends that. */
+  readonly onPassedSignal: (deliver: (name: NodeJS.Signals) => void) => () => void;
+  /** Calls back, synchronously, when the process ends for whatever reason. Returns what ends that. */
+  readonly onExit: (callback: () => void) => () => void;
+}
+
+export interface CommandToRun extends SuperviseSettings {
+  readonly env: Environment;
+}
+
+/** Runs the sidecar until `stop`; resolves when it has deregistered everything and ended. Rejects as it does. */
+export async function runAlone(config: SidecarConfig, host: Host): Promise<void> {
+  const life = new Life(config, host);
+  try {
+    await life.startSidecar();
+    life.running();
+    await aborted(host.stop);
+    life.stopping();
+    await life.closeSidecar();
+  } finally {
+    await life.close();
+  }
+}
+
+/** Runs the command beside the sidecar; resolves with the exit code to end with. Rejects as `Supervisor.run` does. */
+export async function runWithCommand(
+  config: SidecarConfig,
+  command: CommandToRun,
+  host: Host,
+): Promise<number> {
+  const life = new Life(config, host);
+  const supervisor = new Supervisor({
+    ...command,
+    stop: host.stop,
+    stopSignal: host.stopSignal,
+    startSidecar: async () => {
+      await life.startSidecar();
+      return { close: () => life.closeSidecar() };
+    },
+    onRunning: () => life.running(),
+    clock: systemClock,
+    random: systemRandom(),
+    logger: life.logger,
+  });
+  const onStop = (): void => life.stopping();
+  const releases = [
+    host.onPassedSignal((name) => supervisor.forward(name)),
+    host.onExit(() => supervisor.killNow()),
+    () => host.stop.removeEventListener('abort', onStop),
+  ];
+  host.stop.addEventListener('abort', onStop);
+  try {
+    return await supervisor.run();
+  } finally {
+    await life.close();
+    for (const release of releases) release();
+  }
+}
+
+/** The sidecar that runs now, and what systemd is told of it. */
+class Life {
+  readonly logger: ReturnType<typeof createLogger>;
+  readonly #config: SidecarConfig;
+  readonly #manager: ReturnType<typeof serviceManager>;
+  readonly #watchdogMs: number | undefined;
+  #sidecar: Sidecar | undefined;
+  #endWatchdog = (): void => {};
+
+  constructor(config: SidecarConfig, { env, logFd, pid }: Host) {
+    this.#config = config;
+    const stream = destination({ fd: logFd, sync: true });
+    this.logger = createLogger({ level: config.logLevel, clock: systemClock, stream });
+    this.#watchdogMs = watchdogIntervalMs(env, pid);
+    this.#manager = serviceManager(env, pid, (cause) =>
+      this.logger.warn({ cause: printable(cause) }, 'could not tell systemd'),
+    );
+  }
+
+  async startSidecar(): Promise<void> {
+    this.#sidecar = await startSidecar(this.#config, { logger: this.logger });
+  }
+
+  async closeSidecar(): Promise<void> {
+    const sidecar = this.#sidecar;
+    this.#sidecar = undefined;
+    await sidecar?.close();
+  }
+
+  running(): void {
+    this.#manager.ready();
+    if (this.#watchdogMs === undefined) return;
+    this.#endWatchdog = startWatchdog({
+      clock: systemClock,
+      logger: this.logger,
+      intervalMs: this.#watchdogMs,
+      limits: silenceLimits(this.#config),
+      readStatus: async (signal) => this.#sidecar && readStatus(this.#sidecar.adminUrl, signal),
+      alive: this.#manager.alive,
+    });
+  }
+
+  stopping(): void {
+    this.#endWatchdog();
+    this.#manager.stopping();
+  }
+
+  async close(): Promise<void> {
+    this.#endWatchdog();
+    await this.#manager.settled();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * Tells systemd how the service is (sd_notify). Its socket takes datagrams, which Node cannot send over a unix socket,
+ * so `systemd-notify` of systemd itself carries each message. As that is a process of its own, the unit needs
+ * `NotifyAccess=all`. Without NOTIFY_SOCKET nothing is run.
+ */
+import { execFile } from 'node:child_process';
+import { messageOf } from '../../runtime/errors.js';
+import { printable } from '../../runtime/printable.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ServiceManager {
+  /** READY=1, with our process as the main one. */
+  readonly ready: () => void;
+  /** STOPPING=1. */
+  readonly stopping: () => void;
+  /** WATCHDOG=1. */
+  readonly alive: () => void;
+  /** Resolves when everything was said, or given up after 5 s a message. Never rejects. */
+  readonly settled: () => Promise<void>;
+}
+
+/** systemd-notify waits until systemd has read the message, which one that is well does at once. */
+const MESSAGE_LIMIT_MS = 5_000;
+
+/** `onError` is told once for each message that could not be sent. */
+export function serviceManager(
+  env: Environment,
+  pid: number,
+  onError: (cause: string) => void,
+): ServiceManager {
+  let last = Promise.resolve();
+  const say = (...message: readonly string[]): void => {
+    // One after the other, so that systemd hears them in the order in which they were said.
+    last = last
+      .then(() => systemdNotify(message, env))
+      .catch((error: unknown) => onError(printable(messageOf(error))));
+  };
+  const isThere = (env.NOTIFY_SOCKET ?? '') !== '';
+  const ifThere = (...message: readonly string[]) => (isThere ? () => say(...message) : () => {});
+  return {
+    ready: ifThere(`--pid=${pid}`, 'READY=1'),
+    stopping: ifThere('STOPPING=1'),
+    alive: ifThere('WATCHDOG=1'),
+    settled: () => last,
+  };
+}
+
+function systemdNotify(args: readonly string[], env: Environment): Promise<void> {
+  const options = { env: { ...env }, timeout: MESSAGE_LIMIT_MS, killSignal: 'SIGKILL' } as const;
+  return new Promise((resolve, reject) => {
+    execFile('systemd-notify', args, options, (error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+/** Half of the time systemd allows between two signs of life; undefined when it expects none from this process. */
+export function watchdogIntervalMs(env: Environment, pid: number): number | undefined {
+  const isOurs = (env.WATCHDOG_PID ?? '') === '' || env.WATCHDOG_PID === String(pid);
+  if (!isOurs || (env.NOTIFY_SOCKET ?? '') === '') return undefined;
+  const us = /^\d+$/.test(env.WATCHDOG_USEC ?? '') ? Number(env.WATCHDOG_USEC) : 0;
+  return us > 0 ? us / 2000 : undefined;
+}
