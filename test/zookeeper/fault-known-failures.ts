@@ -19,6 +19,10 @@ const ENDLESS_HANDSHAKES =
   'the C client takes a refused handshake for a bad connection and tries for ever with its old zxid; only a restart of ' +
   'the process ends that';
 
+const LATE_EXPIRY =
+  'the C client takes up to a second longer to tell that its session has expired, on top of the second and a half over ' +
+  'which a fleet is spread';
+
 const ABORT = 'the binding starts a poll handle that it is closing, and libuv aborts the process';
 
 export const knownFailures: readonly KnownFailure[] = [
@@ -31,6 +35,9 @@ export const knownFailures: readonly KnownFailure[] = [
   ].map(
     (bar) => ({ row: '9', driver: 'native', missed: 'always', bar, reason: ENDLESS_HANDSHAKES }) as const,
   ),
+  { row: '2', driver: 'native', missed: 'sometimes', bar: 'registered again', reason: LATE_EXPIRY },
+  { row: '28', driver: 'native', missed: 'sometimes', bar: 'registered again', reason: LATE_EXPIRY },
+  { row: '6', driver: 'native', missed: 'sometimes', bar: 'registered and connected', reason: LATE_EXPIRY },
   { row: '14', driver: 'native', missed: 'sometimes', bar: 'the process goes on', reason: ABORT },
 ];
 
