@@ -33,13 +33,27 @@ export class ServiceListing {
     this.#time = time;
   }
 
+  /**
+   * A file that vanishes between listing and reading means that the directory has changed meanwhile, perhaps by a takeover
+   * whose new file was not listed yet: then it is listed again, so that the result is the list of one moment.
+   */
   async read(): Promise<Listing> {
+    for (;;) {
+      const listing = await this.#readOnce();
+      if (listing !== undefined) return listing;
+    }
+  }
+
+  /** Undefined when a file vanished meanwhile. */
+  async #readOnce(): Promise<Listing | undefined> {
     const { entries, strangers } = await this.#files.entries(this.#service);
     const { alive, nextExpiry } = await this.#aliveLeases(entries);
     const parsed = new Map<string, Parsed>();
     for (const entry of entries) {
-      const result = alive.has(entry.lease) ? await this.#parse(entry) : undefined;
-      if (result !== undefined) parsed.set(entry.file, result);
+      if (!alive.has(entry.lease)) continue;
+      const result = await this.#parse(entry);
+      if (result === undefined) return undefined;
+      parsed.set(entry.file, result);
     }
     this.#parsed = parsed;
     return { snapshot: this.#snapshot([...parsed.values()], strangers), nextExpiry };

@@ -6,7 +6,7 @@ import { openWritable } from '../../registry/open.js';
 import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 
 let root: string;
-const url = (): string => `local:${root}?ttl=1s&poll=200ms`;
+const url = (): string => `local:${root}?ttl=3s&poll=200ms`;
 const publisher = publisherFor(url);
 
 beforeAll(async () => {
@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 testRegistryContract('local', () => ({
-  ttlMs: 2_000,
+  ttlMs: 5_000,
   open: () => openWritable(url()),
   publish: publisher.publish,
   startOwner: (instance) => startOwner(url(), instance),

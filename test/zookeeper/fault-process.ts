@@ -11,7 +11,8 @@ export class MessageProcess<Message extends object | string, Answer> implements 
 
   private constructor(child: ChildProcess) {
     this.#child = child;
-    this.#ended = once(child, 'exit').then(([code, signal]) => {
+    // Not `exit`: its last words may come after that.
+    this.#ended = once(child, 'close').then(([code, signal]) => {
       throw new Error(`it ended early, with ${signal ?? code}\n${this.#output}`);
     });
     this.#ended.catch(() => {});
@@ -55,7 +56,8 @@ export class MessageProcess<Message extends object | string, Answer> implements 
         resolve(answer);
       };
       this.#waiting.add(look);
-      this.#child.send(message);
+      // Whether it could be sent shows in whether there is an answer.
+      this.#child.send(message, () => {});
     });
     return Promise.race([answered, this.#ended]);
   }
