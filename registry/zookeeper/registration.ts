@@ -23,7 +23,7 @@ export class ZkRegistration implements Registration {
   readonly #unsubscribe: () => void;
   #instance: Instance;
   #over = false;
-  #watches = 0;
+  #watcher: (() => void) | undefined;
 
   /** For a node that is claimed already; starts to watch it. */
   constructor(instance: Instance, options: ZkRegistrationOptions) {
@@ -81,12 +81,22 @@ export class ZkRegistration implements Registration {
   /** Arms a watch on the own node; whatever the newest one reports is looked up, and another armed. */
   async #watchNode(): Promise<void> {
     const { session, path } = this.#options;
-    const watch = ++this.#watches;
-    const stat = await session.exists(path, () => {
-      if (watch === this.#watches) void this.#nodeMoved();
-    });
+    const stat = await session.exists(path, this.#armed());
     if (stat === undefined) this.#gone('deleted');
     else if (!isMine(session, stat)) this.#gone('taken');
+  }
+
+  /** The same function until it is called: a driver that holds it still, from before a reconnect, need not hold two. */
+  #armed(): () => void {
+    const watcher =
+      this.#watcher ??
+      (() => {
+        if (this.#watcher !== watcher) return;
+        this.#watcher = undefined;
+        void this.#nodeMoved();
+      });
+    this.#watcher = watcher;
+    return watcher;
   }
 
   async #nodeMoved(): Promise<void> {

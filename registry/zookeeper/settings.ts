@@ -54,8 +54,10 @@ export interface ZkSettings {
   readonly security: ZkSecurity;
   /** Equal for URLs whose sessions may be one and the same. */
   readonly shareKey: string;
-  /** True when the session cannot prove who it is, or its nodes are open to everybody. */
+  /** True when everybody may change the nodes that are created. */
   readonly open: boolean;
+  /** True when the password is sent in clear. */
+  readonly insecure: boolean;
 }
 
 /** Throws a BadInputError with everything that is wrong. Reads no file. */
@@ -71,6 +73,7 @@ export function parseZkUrl(text: string): ZkSettings {
     driver: params.get('driver') === 'native' ? 'native' : 'wire',
     shareKey: [...params].sort().join('&'),
     open: acl === 'open',
+    insecure: authFile !== undefined && !isOn(url, 'tls'),
     security: {
       tls: isOn(url, 'tls')
         ? {

@@ -45,8 +45,15 @@ async function openZooKeeper(text: string, context: BackendContext): Promise<Reg
   const settings = parseZkUrl(text);
   const connect = settings.driver === 'native' ? await loadNative() : connectWire;
   const { session, release } = acquireSession({ ...settings, connect, ...context });
-  const { timeoutMs, chroot } = settings;
-  return new ZooKeeperRegistry(text, session, release, { paths: zkPaths(chroot), timeoutMs, ...context });
+  const { timeoutMs, chroot, open, insecure } = settings;
+  if (insecure)
+    context.logger.warn({ url: text }, 'the password goes to zookeeper in clear, as the URL allows');
+  return new ZooKeeperRegistry(text, session, release, {
+    paths: zkPaths(chroot),
+    timeoutMs,
+    open,
+    ...context,
+  });
 }
 
 async function loadNative(): Promise<ZkConnect> {
@@ -57,6 +64,8 @@ async function loadNative(): Promise<ZkConnect> {
 interface ZooKeeperOptions extends BackendContext {
   readonly paths: ZkPaths;
   readonly timeoutMs: number;
+  /** Whether what is registered here may be changed by everybody. */
+  readonly open: boolean;
 }
 
 class ZooKeeperRegistry implements Registry {
@@ -73,6 +82,7 @@ class ZooKeeperRegistry implements Registry {
   readonly #cleanUps = new Set<Promise<void>>();
   readonly #stop = linkedAbort();
   #state: RegistryState;
+  #warned = false;
 
   constructor(url: string, session: SharedSession, release: () => Promise<void>, options: ZooKeeperOptions) {
     this.url = url;
@@ -95,6 +105,7 @@ class ZooKeeperRegistry implements Registry {
   async register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {
     const { paths, clock } = this.#options;
     const session = await this.#connected(signal);
+    this.#warnIfOpen();
     const path = paths.instance(instance.service, instance.id);
     const onClose = (): void => this.#forget(path, registration);
     let registration: ZkRegistration | undefined;
@@ -213,6 +224,17 @@ class ZooKeeperRegistry implements Registry {
         await sleep(clock, backoffMs(attempt, CLEAN_UP, random), this.#stop.signal).catch(() => {});
       }
     }
+  }
+
+  /** Said by whoever writes, and once. */
+  #warnIfOpen(): void {
+    const { open, logger } = this.#options;
+    if (!open || this.#warned) return;
+    this.#warned = true;
+    logger.warn(
+      { url: this.url },
+      'everybody may change what is registered here: the URL has no credentials',
+    );
   }
 
   #forget(path: string, registration: ZkRegistration | undefined): void {

@@ -69,7 +69,7 @@ export class Sidecar {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<Sidecar> {
-    const quick = ['--interval', '100ms', '--timeout', '90ms', '--rise', '2', '--fall', '2'];
+    const quick = ['--interval', '100ms', '--timeout', '500ms', '--rise', '2', '--fall', '2'];
     const place = ['--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'];
     const cli = startCli(['sidecar', ...place, ...quick, ...args], { env });
     const admin = (text: string) => /"admin":"([^"]+)"/.exec(text)?.[1];

@@ -43,6 +43,11 @@ export class MessageProcess<Message extends object | string, Answer> implements 
     return this.#output;
   }
 
+  /** What ended it; undefined while it runs, or when it ended by itself. */
+  get endedBy(): NodeJS.Signals | undefined {
+    return this.#child.signalCode ?? undefined;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

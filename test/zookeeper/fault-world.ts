@@ -20,7 +20,7 @@ import { FaultProxy } from '../helpers/fault-proxy.js';
 import { connectClient, untilState } from '../helpers/zk.js';
 import { fourLetterWord } from '../servers/index.js';
 import { Bars } from './fault-bars.js';
-import { DRIVERS, type Driver, isNativeAbort } from './fault-known-failures.js';
+import { DRIVERS, type Driver } from './fault-known-failures.js';
 import { MessageProcess } from './fault-process.js';
 
 /** The session timeout of these tests; the bars of the matrix, which are for 6 s, are scaled to it. */
@@ -89,7 +89,7 @@ export function faultRow(
         await scenario(world);
         await world.judge(annotate);
       } catch (error) {
-        if (!isNativeAbort(driver, world.output)) throw error;
+        if (driver === 'wire' || !(await world.aborted())) throw error;
         await annotate(`row ${row}, native: a known failure, the driver aborted its process`);
       }
     });
@@ -238,6 +238,12 @@ export class World implements AsyncDisposable {
       .filter(({ message }) => message === 'the registry connection changed')
       .map(({ state, time }) => ({ state, at: Date.parse(String(time)) }))
       .filter(({ at }) => at >= from);
+  }
+
+  /** Whether a process was ended by a signal that nobody sent. Ends the sidecar. */
+  async aborted(): Promise<boolean> {
+    const { code } = await this.sidecar.terminate();
+    return code === undefined || this.caller.endedBy !== undefined;
   }
 
   /** All that the processes have printed. */

@@ -23,6 +23,19 @@ const T = '1s';
 const ALL: ZkAcl['permissions'] = ['read', 'write', 'create', 'delete', 'admin'];
 const WORLD_READ: ZkAcl = { permissions: ['read'], scheme: 'world', id: 'anyone' };
 
+const TLS_ARGS: readonly string[] = [
+  `-Dzookeeper.ssl.keyStore.location=${fixture('server')}`,
+  '-Dzookeeper.ssl.keyStore.type=PEM',
+  `-Dzookeeper.ssl.trustStore.location=${fixture('authority')}`,
+  '-Dzookeeper.ssl.trustStore.type=PEM',
+];
+
+const tlsConfig = (port: number): readonly string[] => [
+  'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
+  `secureClientPort=${port}`,
+  'secureClientPortAddress=127.0.0.1',
+];
+
 /** Everything that was logged or thrown in this file, which must not hold the password. */
 const said: string[] = [];
 const logger: Logger = { debug: note, info: note, warn: note, error: note };
@@ -47,18 +60,8 @@ beforeAll(async () => {
   const [port] = await freePorts(0);
   tlsAddress = `localhost:${port}`;
   server = await startServer('zookeeper', {
-    config: [
-      'serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory',
-      `secureClientPort=${port}`,
-      'secureClientPortAddress=127.0.0.1',
-      'ssl.clientAuth=want',
-    ],
-    args: [
-      `-Dzookeeper.ssl.keyStore.location=${fixture('server')}`,
-      '-Dzookeeper.ssl.keyStore.type=PEM',
-      `-Dzookeeper.ssl.trustStore.location=${fixture('authority')}`,
-      '-Dzookeeper.ssl.trustStore.type=PEM',
-    ],
+    config: [...tlsConfig(port), 'ssl.clientAuth=want'],
+    args: TLS_ARGS,
   });
 });
 
@@ -171,6 +174,32 @@ describe('digest credentials', () => {
   });
 });
 
+describe('a registry that is not secured', () => {
+  const warningsOf = async (params: string): Promise<string[]> => {
+    const warnings: string[] = [];
+    const warn = (_fields: object, message: string): void => void warnings.push(message);
+    const registry = await openWritable(`zookeeper://${server.address}/warned${params}`, {
+      logger: { ...logger, warn },
+    });
+    for (const id of ['a', 'b']) await registry.register(instanceOf('web', id));
+    await registry.close();
+    return warnings;
+  };
+
+  test('says so when something is registered, once', async () => {
+    expect(await warningsOf('')).toEqual([
+      'everybody may change what is registered here: the URL has no credentials',
+    ]);
+  });
+
+  test('says so when the password goes out in clear', async () => {
+    const file = await secretFile('in-clear', `pilot:${PASSWORD}`);
+    expect(await warningsOf(`-not?authFile=${file}&allowInsecureAuth=true`)).toEqual([
+      'the password goes to zookeeper in clear, as the URL allows',
+    ]);
+  });
+});
+
 describe('TLS', () => {
   const tlsUrl = (params: string, address = tlsAddress): string =>
     `zookeeper://${address}/tls?tls=true&sessionTimeout=${T}&${params}`;
@@ -245,6 +274,22 @@ describe('TLS', () => {
     expect(message).toMatch(why);
     expect(trap.connections).toBeGreaterThan(0);
     expect(trap.heard.toString('latin1')).toBe('');
+  });
+
+  test('reaches a server that demands a client certificate with one, and not without', async () => {
+    const [port] = await freePorts(0);
+    await using demanding = await startServer('zookeeper', {
+      config: [...tlsConfig(port), 'ssl.clientAuth=need'],
+      args: TLS_ARGS,
+    });
+    expect(demanding.pid).toBeDefined();
+    const client = fixture('client-one');
+    const url = (params: string): string =>
+      tlsUrl(`ca=${fixture('authority')}${params}`, `127.0.0.1:${port}`).replace(T, '4s');
+    expect(await registering(url(`&cert=${client}&key=${client}`), instanceOf('web'))).toBe('ok');
+    expect(await registering(url(''), instanceOf('web'))).toMatch(
+      /no session with .*(alert|closed|ECONNRESET)/,
+    );
   });
 
   test('verifies the name it is told to instead of the host', async () => {

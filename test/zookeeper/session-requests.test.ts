@@ -338,6 +338,26 @@ describe('errors', () => {
   );
 });
 
+test('until one was answered, requests that an old server would hang up on are sent one at a time', async () => {
+  const held: (() => void)[] = [];
+  const isModern = ({ operation }: FakeRequest): boolean =>
+    operation === OP.addWatch || operation === OP.multiRead;
+  await using server = await FakeServer.start({
+    onRequest: (connection, request) =>
+      isModern(request) ? void held.push(() => connection.answer(request)) : connection.answer(request),
+  });
+  await using session = await connected(server);
+  const asked = ['/a', '/b', '/c'].map((path) => settled(session.zk.watchTree(path, () => {})));
+  await session.pass(100);
+  expect(held.length).toBe(1);
+  held[0]?.();
+  await session.until(() => held.length === 3);
+  for (const answer of held.slice(1)) answer();
+  await session.until(() => asked.every(({ outcomes }) => outcomes.length > 0));
+  expect(asked.map(({ outcomes }) => outcomes)).toEqual([['ok'], ['ok'], ['ok']]);
+  server.script = {};
+});
+
 describe('sizes', () => {
   test('a request above the limit of servers is refused here, and sends nothing', async () => {
     await using server = await FakeServer.start();

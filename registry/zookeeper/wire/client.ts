@@ -59,6 +59,9 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
   readonly #session: WireSession;
   readonly #acl: readonly ZkAcl[];
   #readsTrees = true;
+  /** Whether the server has shown that it reads trees. */
+  #knowsTrees = false;
+  #probe: Promise<void> | undefined;
 
   constructor(options: ZkConnectOptions) {
     this.#session = new WireSession(options);
@@ -239,8 +242,9 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     paths: readonly string[],
     { signal }: ZkOperationOptions = {},
   ): Promise<readonly (ZkNode | ZkErrorCode | undefined)[]> {
-    return this.#modern(() =>
-      this.#call(OP.multiRead, 'multiRead', paths[0] ?? '', {
+    const path = paths[0] ?? '';
+    return this.#modern('multiRead', path, () =>
+      this.#call(OP.multiRead, 'multiRead', path, {
         write: (writer) => writeMultiRead(writer, paths),
         read: readMultiRead,
         signal,
@@ -270,7 +274,7 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     if (!this.#session.watches.addTree(path, mode, listener))
       throw new ZkError('BAD_ARGUMENTS', 'addWatch', path, 'the path is watched in the other mode');
     try {
-      await this.#modern(() =>
+      await this.#modern('addWatch', path, () =>
         this.#call(OP.addWatch, 'addWatch', path, {
           write: (writer) => void writer.text(path).int(WATCH_MODE[mode]),
           read: () => {},
@@ -327,12 +331,27 @@ export class WireClient implements ZkSession, ZkReplacing, ZkTreeReading {
     });
   }
 
-  async #modern<T>(call: () => Promise<T>): Promise<T> {
+  /**
+   * For what servers know since 3.6. An older one refuses and hangs up, and with more requests on their way its answer
+   * may be lost; so until one of these went well only one at a time is sent.
+   */
+  async #modern<T>(name: string, path: string, call: () => Promise<T>): Promise<T> {
+    while (this.#probe !== undefined) await this.#probe;
+    if (!this.#readsTrees) throw new ZkError('UNIMPLEMENTED', name, path);
+    const result = call();
+    const learnt = this.#learn(result);
+    if (!this.#knowsTrees) this.#probe = learnt;
+    return result;
+  }
+
+  async #learn(result: Promise<unknown>): Promise<void> {
     try {
-      return await call();
+      await result;
+      this.#knowsTrees = true;
     } catch (error) {
       if (isZkError(error, 'UNIMPLEMENTED')) this.#readsTrees = false;
-      throw error;
+    } finally {
+      this.#probe = undefined;
     }
   }
 
