@@ -6,6 +6,8 @@ import type { Pick, ServiceHandle } from 'pilotfish';
 import { Agent, request } from 'undici';
 
 const TRIES = 3;
+/** How often an endpoint that was not tried yet is looked for. */
+const LOOKS = 10;
 
 export interface EndpointTotals {
   picks: number;
@@ -67,16 +69,18 @@ export class Caller {
   }
 
   async #answered(): Promise<boolean> {
+    const tried = new Set<string>();
     for (let attempt = 1; attempt <= TRIES; attempt++) {
-      if (await this.#try()) return true;
+      if (await this.#try(tried)) return true;
       if (attempt < TRIES) this.totals.retried++;
     }
     return false;
   }
 
-  async #try(): Promise<boolean> {
-    const pick = this.#pick();
+  async #try(tried: Set<string>): Promise<boolean> {
+    const pick = this.#pickOther(tried);
     if (pick === undefined) return false;
+    tried.add(pick.instance.id);
     const endpoint = this.of(pick.instance.id);
     endpoint.picks++;
     endpoint.inFlight++;
@@ -95,11 +99,13 @@ export class Caller {
     }
   }
 
-  #pick(): Pick | undefined {
-    try {
-      return this.#service.pick();
-    } catch {
-      return undefined;
+  /** Other requests pick meanwhile, so the next in turn may be the one that just failed: that one is passed over. */
+  #pickOther(tried: ReadonlySet<string>): Pick | undefined {
+    for (let look = 0; look < LOOKS; look++) {
+      const pick = this.#service.tryPick();
+      if (pick === undefined || !tried.has(pick.instance.id)) return pick;
+      pick.done('cancelled');
     }
+    return this.#service.tryPick();
   }
 }
