@@ -10,7 +10,10 @@ import { ListedChildren, type Listing } from './listed-children.js';
 
 /** Nodes per read: large enough to pay, small enough that neither side stalls on one. */
 const READ_CHUNK = 500;
-const PARALLEL_CHUNKS = 3;
+/** Reads in flight. */
+const CHUNKS_AHEAD = 3;
+
+type Reply = ReturnType<ZkTreeReading['getMany']>;
 
 export class TreeListing implements Listing {
   readonly #session: ZkSession & ZkTreeReading;
@@ -81,38 +84,44 @@ export class TreeListing implements Listing {
     }
   }
 
-  /** A few chunks are under way at any time: the server always has work, and this process never stalls on all of them. */
+  /**
+   * Requests run ahead, so the server always has work. Each chunk is decoded in a turn of its own: a busy socket is read
+   * again and again in one turn of the event loop, and decoding all of that there would stall this process.
+   */
   async #readDirty(): Promise<void> {
-    const names = [...this.#dirty];
+    const chunks = chunksOf([...this.#dirty]);
     this.#dirty.clear();
-    let at = 0;
-    const worker = async (): Promise<void> => {
-      while (at < names.length) {
-        const chunk = names.slice(at, at + READ_CHUNK);
-        at += READ_CHUNK;
-        await this.#readChunk(chunk);
-      }
-    };
-    await Promise.all(Array.from({ length: PARALLEL_CHUNKS }, worker));
-  }
-
-  async #readChunk(names: readonly string[]): Promise<void> {
-    try {
-      const nodes = await this.#session.getMany(names.map((name) => `${this.#path}/${name}`));
-      // A busy socket is read again and again in one turn of the event loop: decoding all of that there would stall it.
-      await nextTurn();
-      for (const [i, name] of names.entries()) this.#children.put(name, nodes[i]);
-    } catch (error) {
-      if (!isZkError(error, 'TOO_LARGE')) throw error;
-      await this.#readHalves(names);
+    const replies = chunks.slice(0, CHUNKS_AHEAD).map((names) => this.#ask(names));
+    for (const [i, names] of chunks.entries()) {
+      if (i > 0) await nextTurn();
+      const nodes = (await replies.shift()) as Awaited<Reply>;
+      const later = chunks[i + CHUNKS_AHEAD];
+      if (later !== undefined) replies.push(this.#ask(later));
+      for (const [at, name] of names.entries()) this.#children.put(name, nodes[at]);
     }
   }
 
-  /** Nodes that are too much for one reply are read in ever smaller parts; one that is so alone is rejected. */
-  async #readHalves(names: readonly string[]): Promise<void> {
-    if (names.length === 1) return this.#children.put(names[0] as string, 'TOO_LARGE');
-    const half = Math.ceil(names.length / 2);
-    await this.#readChunk(names.slice(0, half));
-    await this.#readChunk(names.slice(half));
+  /** A failure shows when the reply is awaited, which it no longer is after that of an earlier one. */
+  #ask(names: readonly string[]): Reply {
+    const reply = this.#nodes(names);
+    reply.catch(() => {});
+    return reply;
   }
+
+  /** Nodes that are too much for one reply are read in ever smaller parts; one that is so alone is rejected. */
+  async #nodes(names: readonly string[]): Reply {
+    try {
+      return await this.#session.getMany(names.map((name) => `${this.#path}/${name}`));
+    } catch (error) {
+      if (!isZkError(error, 'TOO_LARGE')) throw error;
+      if (names.length === 1) return ['TOO_LARGE'];
+      const half = Math.ceil(names.length / 2);
+      return [...(await this.#nodes(names.slice(0, half))), ...(await this.#nodes(names.slice(half)))];
+    }
+  }
+}
+
+function chunksOf(names: readonly string[]): readonly (readonly string[])[] {
+  const count = Math.ceil(names.length / READ_CHUNK);
+  return Array.from({ length: count }, (_, i) => names.slice(i * READ_CHUNK, (i + 1) * READ_CHUNK));
 }
