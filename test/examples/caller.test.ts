@@ -1,7 +1,7 @@
 /** examples/caller.mjs: steady requests to real services behind real sidecars, while one of them dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -35,9 +35,9 @@ class Example {
   readonly child: ChildProcess;
   output = '';
 
-  constructor() {
+  constructor(url = registry) {
     this.child = spawn(process.execPath, [join(ROOT, 'examples', 'caller.mjs')], {
-      env: { ...process.env, PILOTFISH_REGISTRY: registry, PER_SECOND: '100' },
+      env: { ...process.env, PILOTFISH_REGISTRY: url, PER_SECOND: '100' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
@@ -66,6 +66,18 @@ test('no request fails when a service dies, and the caller ends in order', async
   expect(await ended).toEqual([0, null]);
   expect(example.totals.failed).toBe(0);
   expect(example.totals.answered).toBeGreaterThan(100);
-  expect(example.totals.triedAgain).toBeGreaterThan(0);
   expect(example.output).toMatch(/^- orders-0$/m);
+});
+
+test('a request that a dead endpoint does not answer goes to another one', async () => {
+  const [alive, dead] = services as [ToyService, ToyService];
+  await dead.die();
+  const file = join(folder, 'endpoints.json');
+  await writeFile(file, JSON.stringify({ orders: [`127.0.0.1:${alive.port}`, `127.0.0.1:${dead.port}`] }));
+  const example = new Example(`static:${file}`);
+  const ended = once(example.child, 'exit');
+  await eventually('some were sent again', () => example.totals.triedAgain > 10);
+  example.child.kill('SIGTERM');
+  expect(await ended).toEqual([0, null]);
+  expect(example.totals.failed).toBe(0);
 });
