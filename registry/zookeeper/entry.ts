@@ -59,8 +59,8 @@ async function createWithParents(session: ZkSession, path: string, data: Uint8Ar
 
 /**
  * In one transaction where the driver has them. Otherwise both requests go out together and the server runs them back to
- * back, so the node is missing for one transaction: a reader that lists because of the deletion asks later than that, and
- * already finds the new node.
+ * back, so the node is missing until the second one is written down: a reader that lists in that moment, about a
+ * millisecond, misses it until the next event.
  */
 async function replace(session: ZkSession, path: string, data: Uint8Array, old: ZkStat): Promise<void> {
   if (canReplace(session)) {
