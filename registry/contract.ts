@@ -9,8 +9,15 @@ import type { HostPort } from '../runtime/host-port.js';
 /** Where an instance is reached. `host` is an IP literal without brackets, or a host name. */
 export type Endpoint = HostPort;
 
-/** What the health checks say of a listed instance. A failing one is not listed at all. */
-export type InstanceStatus = 'passing' | 'warning';
+/**
+ * What is to be known of a listed instance. A failing one is not listed at all.
+ *
+ * - `passing`, `warning`: what its health checks say.
+ * - `draining`: it finishes what it has and is about to go: no new traffic while another is left.
+ * - `maintenance`: somebody took it out of service on purpose: no traffic at all.
+ */
+export const INSTANCE_STATUSES = ['passing', 'warning', 'draining', 'maintenance'] as const;
+export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
 /** One running process of a service. Validated and frozen; see `instance.ts` for the limits of each field. */
 export interface Instance {
@@ -21,6 +28,8 @@ export interface Instance {
   /** Share of the traffic relative to the others, 0 to 65535; 0 means registered but no new traffic. */
   readonly weight: number;
   readonly status: InstanceStatus;
+  /** Why it drains or is in maintenance, for people; undefined for an ordinary instance. */
+  readonly note: string | undefined;
   readonly zone: string | undefined;
   readonly version: string | undefined;
   readonly tags: readonly string[];

@@ -5,7 +5,7 @@
 import { describe, type Problem } from '../runtime/expected.js';
 import { isHost, isPort } from '../runtime/host-port.js';
 import { type Result, rejected, valid } from '../runtime/result.js';
-import type { Instance, InstanceStatus } from './contract.js';
+import { INSTANCE_STATUSES, type Instance, type InstanceStatus } from './contract.js';
 
 export const MAX_WEIGHT = 65_535;
 /** Short enough that every backend can hold any legal name, with what it adds around it. */
@@ -24,6 +24,7 @@ export interface InstanceInput {
   readonly weight?: unknown;
   /** Default `passing`. */
   readonly status?: unknown;
+  readonly note?: unknown;
   readonly zone?: unknown;
   readonly version?: unknown;
   /** Default none. */
@@ -42,6 +43,7 @@ export function isName(value: unknown): value is string {
 }
 
 const WEIGHT_RULE = `a number from 0 to ${MAX_WEIGHT}`;
+const STATUS_RULE = `one of: ${INSTANCE_STATUSES.join(', ')}`;
 export const NAME_RULE = `a name of letters, digits and . _ ~ : @ + = , - that starts with no dot, up to ${MAX_NAME_LENGTH} characters`;
 
 /** Checks every field and returns a frozen instance, or all that is wrong with it. */
@@ -50,13 +52,14 @@ export function parseInstance(input: InstanceInput): Result<Instance, readonly P
   const expect = (right: boolean, path: string, expected: string, value: unknown): void => {
     if (!right) problems.push({ path, expected, got: describe(value) });
   };
-  const { service, id, host, port, weight = 1, status = 'passing', zone, version } = input;
+  const { service, id, host, port, weight = 1, status = 'passing', note, zone, version } = input;
   expect(isName(service), 'service', NAME_RULE, service);
   expect(isName(id), 'id', NAME_RULE, id);
   expect(typeof host === 'string' && isHost(host), 'host', 'an IP address or a host name', host);
   expect(isPort(port), 'port', 'a whole number from 1 to 65535', port);
   expect(isWeight(weight), 'weight', WEIGHT_RULE, weight);
-  expect(isStatus(status), 'status', '"passing" or "warning"', status);
+  expect(isStatus(status), 'status', STATUS_RULE, status);
+  expect(isOptionalText(note), 'note', TEXT_RULE, note);
   expect(isOptionalText(zone), 'zone', TEXT_RULE, zone);
   expect(isOptionalText(version), 'version', TEXT_RULE, version);
   const tags = parseTags(input.tags ?? NO_TAGS, problems);
@@ -69,6 +72,7 @@ export function parseInstance(input: InstanceInput): Result<Instance, readonly P
       endpoint: Object.freeze({ host: host as string, port: port as number }),
       weight: weight as number,
       status: status as InstanceStatus,
+      note: note as string | undefined,
       zone: zone as string | undefined,
       version: version as string | undefined,
       tags,
@@ -87,6 +91,7 @@ export function sameInstance(a: Instance, b: Instance): boolean {
       a.endpoint.port === b.endpoint.port &&
       a.weight === b.weight &&
       a.status === b.status &&
+      a.note === b.note &&
       a.zone === b.zone &&
       a.version === b.version &&
       sameTags(a.tags, b.tags) &&
@@ -124,7 +129,7 @@ export function isWeight(value: unknown): value is number {
 }
 
 function isStatus(value: unknown): value is InstanceStatus {
-  return value === 'passing' || value === 'warning';
+  return (INSTANCE_STATUSES as readonly unknown[]).includes(value);
 }
 
 /** Shared by the many instances that have none, which makes a long list smaller and quicker to build. */

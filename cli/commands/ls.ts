@@ -105,10 +105,10 @@ function showInstances(
   return FAILED;
 }
 
-const COLUMNS = ['ID', 'ADDRESS', 'WEIGHT', 'STATUS', 'ZONE', 'VERSION', 'TAGS'];
+const COLUMNS = ['ID', 'ADDRESS', 'WEIGHT', 'STATUS', 'ZONE', 'VERSION', 'TAGS', 'NOTE'];
 
-function cellsOf({ id, endpoint, weight, status, zone, version, tags }: Instance): readonly string[] {
-  const optional = [zone, version, tags.length === 0 ? undefined : tags.join(',')];
+function cellsOf({ id, endpoint, weight, status, zone, version, tags, note }: Instance): readonly string[] {
+  const optional = [zone, version, tags.length === 0 ? undefined : tags.join(','), note];
   const cells = [id, formatHostPort(endpoint), `${weight}`, status, ...optional.map((cell) => cell ?? '-')];
   return cells.map((cell) => printable(cell, 64));
 }

@@ -12,10 +12,10 @@ import { type InstanceInput, parseInstance } from '../instance.js';
 export const MAX_ENTRY_BYTES = 16 * 1024;
 
 export function encodeInstance(instance: Instance): Buffer {
-  const { service, id, endpoint, weight, status, zone, version, tags, metadata } = instance;
+  const { service, id, endpoint, weight, status, note, zone, version, tags, metadata } = instance;
   const { host, port } = endpoint;
   return Buffer.from(
-    JSON.stringify({ service, id, host, port, weight, status, zone, version, tags, metadata }),
+    JSON.stringify({ service, id, host, port, weight, status, note, zone, version, tags, metadata }),
   );
 }
 

@@ -18,10 +18,11 @@ export function byWeight(candidates: readonly Instance[]): ReadonlyMap<number, r
 }
 
 /**
- * Weight 0 means no new traffic. Where nothing else is left it is ignored: an endpoint that asks for rest is better
- * than none (the same reasoning as a panic threshold).
+ * Weight 0 and `draining` mean no new traffic. Where nothing else is left they are ignored: an endpoint that asks for
+ * rest is better than none (the same reasoning as a panic threshold). One in `maintenance` is never used.
  */
 export function eligible(instances: readonly Instance[]): readonly Instance[] {
-  const weighted = instances.filter(({ weight }) => weight > 0);
-  return weighted.length > 0 ? weighted : instances;
+  const inService = instances.filter(({ status }) => status !== 'maintenance');
+  const willing = inService.filter(({ status, weight }) => weight > 0 && status !== 'draining');
+  return willing.length > 0 ? willing : inService;
 }

@@ -250,6 +250,7 @@ test('the token travels in its header and nowhere else', async () => {
       const one = { service: 'orders', id: 'a', endpoint: { host: '10.0.0.1', port: 1 }, weight: 1 } as const;
       const rest = {
         status: 'passing',
+        note: undefined,
         zone: undefined,
         version: undefined,
         tags: [],

@@ -49,7 +49,7 @@ const pathOf = (driver: Driver, lane: number): string => `/row-14-${driver}/${SE
 const idOf = (lane: number): string => `lane-${lane}`;
 
 function instanceOf(lane: number): Instance {
-  const none = { zone: undefined, version: undefined, tags: [], metadata: {} };
+  const none = { note: undefined, zone: undefined, version: undefined, tags: [], metadata: {} };
   const endpoint = { host: '127.0.0.1', port: 8_000 + lane };
   return { service: SERVICE, id: idOf(lane), endpoint, weight: 1, status: 'passing', ...none };
 }

@@ -318,7 +318,7 @@ export class World implements AsyncDisposable {
 
   #instance(id: string, weight: number): Instance {
     const endpoint = { host: '127.0.0.1', port: this.#toy.port };
-    const none = { zone: undefined, version: undefined, tags: [], metadata: {} };
+    const none = { note: undefined, zone: undefined, version: undefined, tags: [], metadata: {} };
     return { service: SERVICE, id, endpoint, weight, status: 'passing', ...none };
   }
 }
