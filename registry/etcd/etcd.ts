@@ -1,0 +1,219 @@
+/**
+ * etcd as a registry, over the JSON gateway that is part of it: a key per instance, `<prefix>/<service>/<id>`, in
+ * pilotfish's own format, on one lease per registry. `etcd://a:2379,b:2379/prefix?ttl=15s`
+ */
+import { linkedAbort, withDeadline } from '../../runtime/abort.js';
+import { CloseStack } from '../../runtime/close-stack.js';
+import { messageOf, PilotfishError } from '../../runtime/errors.js';
+import type { Event } from '../../runtime/events.js';
+import { describe, reject } from '../../runtime/expected.js';
+import type {
+  Instance,
+  LostReason,
+  OperationOptions,
+  Registration,
+  Registry,
+  RegistryState,
+  Snapshot,
+} from '../contract.js';
+import { encodeInstance } from '../formats/pilotfish.js';
+import { isName, NAME_RULE } from '../instance.js';
+import type { Backend, BackendContext } from '../open.js';
+import { EtcdClient } from './client.js';
+import { claim } from './entry.js';
+import { type EtcdKeys, etcdKeys, keysBelow } from './keys.js';
+import { type Lease, LeaseKeeper } from './lease.js';
+import { Leftovers } from './leftovers.js';
+import { OwnKeys } from './own-keys.js';
+import { isRefusal } from './refusal.js';
+import { EtcdRegistration } from './registration.js';
+import { type EtcdSettings, parseEtcdUrl } from './settings.js';
+import { Store } from './store.js';
+import { watchService } from './watch.js';
+
+/** How long a registration, an update or a removal may take. */
+const OPERATION_LIMIT_MS = 15_000;
+/** How long the end of the lease may take when the registry closes; else the entries end with their TTL. */
+const CLOSE_LIMIT_MS = 5_000;
+
+export const backend: Backend = { check: parseEtcdUrl, open: openEtcd };
+
+/** Makes no request by itself. */
+async function openEtcd(url: string, context: BackendContext): Promise<Registry> {
+  const settings = parseEtcdUrl(url);
+  if (settings.authFile !== undefined && settings.tls === undefined) {
+    context.logger.warn({ url }, 'the password goes to etcd in clear, as the URL allows');
+  }
+  return new EtcdRegistry(url, settings, context);
+}
+
+class EtcdRegistry implements Registry {
+  readonly kind = 'etcd';
+  readonly url: string;
+  readonly onState: Event<RegistryState>;
+  readonly #context: BackendContext;
+  readonly #keys: EtcdKeys;
+  readonly #client: EtcdClient;
+  readonly #store: Store;
+  readonly #keeper: LeaseKeeper;
+  readonly #own: OwnKeys;
+  readonly #leftovers: Leftovers;
+  readonly #closers = new CloseStack();
+  /** Keys that a `register` in progress is claiming, each with how many do. */
+  readonly #claiming = new Map<string, number>();
+  readonly #fruitless = new Map<string, number>();
+
+  constructor(url: string, settings: EtcdSettings, context: BackendContext) {
+    this.url = url;
+    this.#context = context;
+    this.#keys = etcdKeys(settings.prefix);
+    this.#client = new EtcdClient(settings, context);
+    this.onState = this.#client.state.onChange;
+    this.#store = new Store(this.#client);
+    const [client, store] = [this.#client, this.#store];
+    const keeper = new LeaseKeeper(client, {
+      ...context,
+      ttlMs: settings.ttlMs,
+      onLost: (lease) => this.#leaseLost(lease),
+      onTtl: () => this.#own.verify(),
+    });
+    this.#keeper = keeper;
+    this.#own = new OwnKeys({ ...context, client, store, keeper });
+    const isWanted = (key: string): boolean => this.#claiming.has(key) || this.#own.has(key);
+    this.#leftovers = new Leftovers({ ...context, store, keeper, isWanted });
+    this.#closers.defer(() => client.close());
+    this.#closers.defer(() => this.#endLease());
+    this.#closers.defer(() => this.#leftovers.close());
+  }
+
+  get state(): RegistryState {
+    return this.#client.state.current;
+  }
+
+  register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {
+    const key = this.#keys.instance(instance.service, instance.id);
+    const what = `registering ${instance.id}`;
+    return this.#running(signal, (linked) =>
+      withDeadline(this.#context.clock, OPERATION_LIMIT_MS, what, linked, (limited) =>
+        this.#claimed(instance, key, limited),
+      ),
+    );
+  }
+
+  async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot, void> {
+    this.#assertOpen();
+    if (!isName(service)) reject('service', NAME_RULE, describe(service));
+    const link = linkedAbort(signal);
+    const release = this.#closers.defer(() => link.abort(closedError()));
+    const parts = { client: this.#client, store: this.#store, keys: this.#keys, fruitless: this.#fruitless };
+    try {
+      yield* watchService({ ...this.#context, ...parts }, service, link.signal);
+    } catch (error) {
+      if (!link.signal.aborted) throw error;
+    } finally {
+      release();
+      link.release();
+    }
+  }
+
+  services({ signal }: OperationOptions = {}): Promise<readonly string[]> {
+    const { root } = this.#keys;
+    const names = new Set<string>();
+    return this.#running(signal, async (linked) => {
+      await this.#store.list(keysBelow(root), { signal: linked, keysOnly: true }, (page) => {
+        for (const { key } of page) names.add(key.slice(root.length).split('/', 1)[0] as string);
+      });
+      return [...names].filter(isName).sort();
+    });
+  }
+
+  async ping({ signal }: OperationOptions = {}): Promise<void> {
+    await this.#running(signal, (linked) => this.#client.ping(linked));
+  }
+
+  close(): Promise<void> {
+    return this.#closers.close();
+  }
+
+  async #claimed(instance: Instance, key: string, signal: AbortSignal): Promise<Registration> {
+    const lease = await this.#keeper.held(signal);
+    const entry = { value: encodeInstance(instance), lease: lease.id };
+    this.#claiming.set(key, (this.#claiming.get(key) ?? 0) + 1);
+    try {
+      const revision = await claim(this.#store, key, entry, { signal });
+      signal.throwIfAborted();
+      return this.#hold(instance, { key, lease, revision });
+    } catch (error) {
+      if (isRefusal(error, 'no lease')) this.#keeper.gone(lease);
+      else this.#leftovers.remove(key, lease);
+      throw error;
+    } finally {
+      this.#endClaim(key);
+    }
+  }
+
+  #hold(instance: Instance, found: { key: string; lease: Lease; revision: number }): Registration {
+    const registration: EtcdRegistration = new EtcdRegistration(instance, {
+      ...found,
+      store: this.#store,
+      clock: this.#context.clock,
+      limitMs: OPERATION_LIMIT_MS,
+      whyMissing: (lease, signal) => this.#whyMissing(lease, signal),
+      onOver: () => this.#own.remove(registration),
+    });
+    this.#own.add(registration);
+    // Its lease may have ended while the answer was on its way.
+    if (!this.#keeper.isHeld(found.lease)) registration.gone('expired');
+    return registration;
+  }
+
+  #endClaim(key: string): void {
+    const others = (this.#claiming.get(key) ?? 1) - 1;
+    if (others === 0) this.#claiming.delete(key);
+    else this.#claiming.set(key, others);
+  }
+
+  async #whyMissing(lease: Lease, signal: AbortSignal): Promise<LostReason> {
+    return (await this.#keeper.check(lease, signal)) ? 'deleted' : 'expired';
+  }
+
+  #leaseLost(lease: Lease): void {
+    for (const registration of this.#own.all()) {
+      if (registration.lease === lease) registration.gone('expired');
+    }
+  }
+
+  /** One request removes all that is registered here, and what an unfinished call may have left. */
+  async #endLease(): Promise<void> {
+    const { clock, logger } = this.#context;
+    for (const registration of this.#own.all()) registration.released();
+    try {
+      await withDeadline(clock, CLOSE_LIMIT_MS, 'ending the lease', undefined, () => this.#keeper.close());
+    } catch (error) {
+      logger.warn(
+        { cause: messageOf(error) },
+        'could not end the etcd lease; its entries end with their TTL',
+      );
+    }
+  }
+
+  async #running<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    const link = linkedAbort(signal);
+    const release = this.#closers.defer(() => link.abort(closedError()));
+    try {
+      return await work(link.signal);
+    } finally {
+      release();
+      link.release();
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closers.closed) throw closedError();
+  }
+}
+
+function closedError(): PilotfishError {
+  return new PilotfishError('CLOSED', 'the registry was closed');
+}

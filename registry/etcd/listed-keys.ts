@@ -1,0 +1,100 @@
+/** The keys of a service as they were read and as the watch changed them since, and the list they make. */
+import type { Instance, Rejection, Snapshot } from '../contract.js';
+import { decodeInstance } from '../formats/pilotfish.js';
+import { patchedSnapshot, snapshotOf } from '../snapshot.js';
+import type { KeyValue, WatchEvent } from './decode.js';
+
+/** One key, read. */
+export interface Item {
+  readonly name: string;
+  readonly modRevision: number;
+  readonly instance: Instance | undefined;
+  readonly rejection: Rejection | undefined;
+}
+
+/** Beyond this share of changed keys the list is sorted anew, which is then cheaper. */
+const PATCH_SHARE = 0.1;
+
+export class ListedKeys {
+  readonly #service: string;
+  readonly #prefix: string;
+  readonly #items = new Map<string, Item>();
+  /** Since the last snapshot. */
+  readonly #changed = new Map<string, Instance | undefined>();
+  readonly #rejected = new Map<string, Rejection>();
+  #last: Snapshot | undefined;
+  /** Everything up to this revision is in. */
+  #revision = 0;
+
+  constructor(service: string, prefix: string) {
+    this.#service = service;
+    this.#prefix = prefix;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Decodes a key, unless it is as it was. Changes nothing. */
+  read(kv: KeyValue): Item {
+    const { modRevision, value } = kv;
+    const name = kv.key.slice(this.#prefix.length);
+    const known = this.#items.get(name);
+    if (known !== undefined && known.modRevision === modRevision) return known;
+    const decoded = decodeInstance(value, this.#service, name);
+    return decoded.ok
+      ? { name, modRevision, instance: decoded.value, rejection: undefined }
+      : { name, modRevision, instance: undefined, rejection: { entry: name, reason: decoded.error } };
+  }
+
+  /** The whole list at a revision. One that is older than what is known already changes nothing. */
+  replace(items: readonly Item[], revision: number): void {
+    if (revision < this.#revision) return;
+    const present = new Set(items.map(({ name }) => name));
+    for (const name of [...this.#items.keys()]) if (!present.has(name)) this.#remove(name);
+    for (const item of items) this.#put(item);
+    this.#revision = revision;
+  }
+
+  /** The events of one message, in order. What is in already, or older, is left out: etcd 3.4 repeats and goes back. */
+  apply(events: readonly WatchEvent[]): boolean {
+    const known = this.#revision;
+    for (const { type, kv } of events) {
+      if (kv.modRevision <= known || !kv.key.startsWith(this.#prefix)) continue;
+      if (type === 'delete') this.#remove(kv.key.slice(this.#prefix.length));
+      else this.#put(this.read(kv));
+      this.#revision = Math.max(this.#revision, kv.modRevision);
+    }
+    return this.#revision > known;
+  }
+
+  snapshot(): Snapshot {
+    const rejected = [...this.#rejected.values()];
+    const few = this.#changed.size <= this.#items.size * PATCH_SHARE;
+    this.#last =
+      this.#last !== undefined && few
+        ? patchedSnapshot(this.#last, this.#changed, this.#revision, rejected)
+        : snapshotOf(this.#service, this.#instances(), this.#revision, rejected);
+    this.#changed.clear();
+    return this.#last;
+  }
+
+  #put(item: Item): void {
+    const { name, instance, rejection } = item;
+    if (this.#items.get(name) === item) return;
+    this.#items.set(name, item);
+    this.#changed.set(name, instance);
+    if (rejection === undefined) this.#rejected.delete(name);
+    else this.#rejected.set(name, rejection);
+  }
+
+  #remove(name: string): void {
+    if (!this.#items.delete(name)) return;
+    this.#rejected.delete(name);
+    this.#changed.set(name, undefined);
+  }
+
+  *#instances(): Generator<Instance> {
+    for (const { instance } of this.#items.values()) if (instance !== undefined) yield instance;
+  }
+}

@@ -1,0 +1,112 @@
+/** The few reads and writes of keys that a registry needs. Every write is conditional, so that it may be sent twice. */
+import { nextTurn } from '../../runtime/next-turn.js';
+import type { CallOptions, EtcdClient } from './client.js';
+import { type Fields, fieldsOf, headerOf, type KeyValue, keyValueOf, listOf } from './decode.js';
+import { type KeyRange, keyAfter, toBase64 } from './keys.js';
+
+/** A page is decoded in one turn of the event loop. */
+const PAGE = 1_000;
+/** etcd takes up to 128 operations in one transaction. */
+const LOOKS_PER_CALL = 100;
+
+export interface Entry {
+  readonly value: Uint8Array;
+  readonly lease: string;
+}
+
+/** `done`: written; `found` is what is there instead of what was expected, undefined for nothing. */
+export type Written =
+  | { readonly done: true; readonly revision: number }
+  | { readonly done: false; readonly found: KeyValue | undefined };
+
+export interface RangeOptions extends CallOptions {
+  /** Whatever one member knows, without asking the quorum: may be old. */
+  readonly serializable?: boolean;
+  readonly keysOnly?: boolean;
+}
+
+export class Store {
+  readonly #client: EtcdClient;
+
+  constructor(client: EtcdClient) {
+    this.#client = client;
+  }
+
+  async get(key: string, options: CallOptions): Promise<KeyValue | undefined> {
+    const { kvs } = await this.#client.call('kv/range', { key: toBase64(key) }, options);
+    return firstOf(kvs);
+  }
+
+  /** What is there of `keys`, and the revision at which it was. Values are left out. */
+  async look(
+    keys: readonly string[],
+    options: CallOptions,
+  ): Promise<{ found: ReadonlyMap<string, KeyValue>; revision: number }> {
+    const found = new Map<string, KeyValue>();
+    let revision = Number.POSITIVE_INFINITY;
+    for (let at = 0; at < keys.length; at += LOOKS_PER_CALL) {
+      const success = keys
+        .slice(at, at + LOOKS_PER_CALL)
+        .map((key) => ({ request_range: { key: toBase64(key), keys_only: true } }));
+      const answer = await this.#client.call('kv/txn', { success }, options);
+      revision = Math.min(revision, headerOf(answer).revision);
+      for (const response of listOf(answer.responses)) {
+        const kv = firstOf(fieldsOf(fieldsOf(response).response_range).kvs);
+        if (kv !== undefined) found.set(kv.key, kv);
+      }
+    }
+    return { found, revision };
+  }
+
+  /** Everything in the range at one revision, a page at a time; `take` gets each page. Returns the revision. */
+  async list(
+    range: KeyRange,
+    { serializable = false, keysOnly = false, ...options }: RangeOptions,
+    take: (page: readonly KeyValue[]) => void,
+  ): Promise<number> {
+    const call = serializable ? this.#client.callQuietly : this.#client.call;
+    let revision: number | undefined;
+    for (let from = range.from; ; ) {
+      const body: Fields = {
+        ...{ key: toBase64(from), range_end: toBase64(range.to), limit: PAGE },
+        ...{ keys_only: keysOnly, serializable, revision: revision ?? 0 },
+      };
+      const answer = await call.call(this.#client, 'kv/range', body, options);
+      const page = listOf(answer.kvs).map(keyValueOf);
+      revision ??= headerOf(answer).revision;
+      take(page);
+      const last = page.at(-1);
+      if (answer.more !== true || last === undefined) return revision;
+      from = keyAfter(last.key);
+      await nextTurn();
+    }
+  }
+
+  /** Puts the key with its lease if its last change was at `expected`, 0 for a key that is not there. */
+  put(key: string, { value, lease }: Entry, expected: number, options: CallOptions): Promise<Written> {
+    const request_put = { key: toBase64(key), value: toBase64(value), lease };
+    return this.#writeIf(key, expected, { request_put }, options);
+  }
+
+  /** Deletes the key if its last change was at `expected`. */
+  delete(key: string, expected: number, options: CallOptions): Promise<Written> {
+    return this.#writeIf(key, expected, { request_delete_range: { key: toBase64(key) } }, options);
+  }
+
+  async #writeIf(key: string, expected: number, write: Fields, options: CallOptions): Promise<Written> {
+    const body = {
+      compare: [{ key: toBase64(key), target: 'MOD', result: 'EQUAL', mod_revision: String(expected) }],
+      success: [write],
+      failure: [{ request_range: { key: toBase64(key) } }],
+    };
+    const answer = await this.#client.call('kv/txn', body, options);
+    if (answer.succeeded === true) return { done: true, revision: headerOf(answer).revision };
+    const [response] = listOf(answer.responses);
+    return { done: false, found: firstOf(fieldsOf(fieldsOf(response).response_range).kvs) };
+  }
+}
+
+function firstOf(kvs: unknown): KeyValue | undefined {
+  const [first] = listOf(kvs);
+  return first === undefined ? undefined : keyValueOf(first);
+}

@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { RegistryState } from '../../registry/contract.js';
+import { openWritable } from '../../registry/open.js';
+import { freshService, instanceOf } from '../../registry/testing/index.js';
+import { systemClock } from '../../runtime/clock.js';
+import { silentLogger } from '../../runtime/logger.js';
+import { seededRandom } from '../../runtime/random.js';
+import { Announcer } from '../../sidecar/announcer.js';
+import { startOwner } from '../contract/run-contract.js';
+import { FaultProxy } from '../helpers/fault-proxy.js';
+import { type RunningServer, startServer } from '../servers/index.js';
+import { etcdPost, keysAt, leasesAt, toBase64 } from './support.js';
+
+let server: RunningServer;
+const url = (address = server.address): string => `etcd://${address}/it?ttl=2s`;
+
+beforeAll(async () => {
+  server = await startServer('etcd');
+});
+
+afterAll(() => server.stop());
+
+/** Looks every 10 ms until it is stopped; says how often, and how often nothing was there. */
+function lookingAt(service: string): { stop: () => Promise<{ looks: number; absent: number }> } {
+  let stopped = false;
+  const result = { looks: 0, absent: 0 };
+  const running = (async () => {
+    while (!stopped) {
+      result.looks++;
+      if ((await keysAt(server.address, `it/${service}/`)).length !== 1) result.absent++;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  })();
+  return {
+    async stop() {
+      stopped = true;
+      await running;
+      return result;
+    },
+  };
+}
+
+async function leaseOf(service: string): Promise<string> {
+  const [kv] = await keysAt(server.address, `it/${service}/`);
+  return String(kv?.lease);
+}
+
+describe('an id that another lease holds', () => {
+  test('is taken over from a killed process without a gap, also when the old lease ends', async () => {
+    const instance = instanceOf({ service: freshService('takeover') });
+    const owner = await startOwner(url(), instance);
+    const old = await leaseOf(instance.service);
+    const looking = lookingAt(instance.service);
+    await owner.kill();
+    const registry = await openWritable(url());
+    const registration = await registry.register({ ...instance, weight: 5 });
+    await vi.waitFor(async () => expect(await leasesAt(server.address)).not.toContain(old), 10_000);
+    const { looks, absent } = await looking.stop();
+    expect(absent).toBe(0);
+    expect(looks).toBeGreaterThan(20);
+    expect(await registration.confirm()).toBe('present');
+    await registry.close();
+  });
+
+  test('is taken over from a live process once, which is told and does not take it back', async () => {
+    const instance = instanceOf({ service: freshService('twice') });
+    const [first, second] = [await openWritable(url()), await openWritable(url())];
+    const older = await first.register(instance);
+    const looking = lookingAt(instance.service);
+    const newer = await second.register({ ...instance, weight: 2 });
+    expect(await older.lost).toBe('taken');
+    await expect(older.update({ ...instance, weight: 3 })).rejects.toMatchObject({ code: 'CLOSED' });
+    await older.close();
+    await first.close();
+    expect((await looking.stop()).absent).toBe(0);
+    expect(await newer.confirm()).toBe('present');
+    await second.close();
+  });
+});
+
+describe('a lease that somebody revokes', () => {
+  test('loses every registration as expired, and the next registration gets a new one', async () => {
+    const instance = instanceOf({ service: freshService('revoked') });
+    const registry = await openWritable(url());
+    const states: RegistryState[] = [];
+    registry.onState((state) => states.push(state));
+    const registration = await registry.register(instance);
+    const other = await registry.register({ ...instance, id: 'b' });
+    await etcdPost(server.address, 'lease/revoke', { ID: await leaseOf(instance.service) });
+    expect(await Promise.all([registration.lost, other.lost])).toEqual(['expired', 'expired']);
+    expect(await registration.confirm()).toBe('absent');
+    const again = await registry.register(instance);
+    expect(await again.confirm()).toBe('present');
+    expect(states).toEqual(['connected', 'expired', 'connected']);
+    await registry.close();
+  });
+
+  test('is no more than a second without the entry to an announcer', async () => {
+    const instance = instanceOf({ service: freshService('announced') });
+    const registry = await openWritable(url());
+    const context = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
+    const announcer = new Announcer(registry, instance.service, context);
+    announcer.announce(instance, 'healthy');
+    await vi.waitFor(() => expect(announcer.settled).toBe(true), 5_000);
+    const lease = await leaseOf(instance.service);
+    await etcdPost(server.address, 'lease/revoke', { ID: lease });
+    const back = async (): Promise<void> => {
+      expect([lease, 'undefined']).not.toContain(await leaseOf(instance.service));
+    };
+    await vi.waitFor(back, { timeout: 3_000, interval: 20 });
+    await announcer.close();
+    await registry.close();
+  });
+});
+
+describe('an entry that somebody else touches', () => {
+  test('is lost as deleted at once, and only that one', async () => {
+    const instance = instanceOf({ service: freshService('deleted') });
+    const registry = await openWritable(url());
+    const registration = await registry.register(instance);
+    const other = await registry.register({ ...instance, id: 'b' });
+    const began = performance.now();
+    await etcdPost(server.address, 'kv/deleterange', { key: toBase64(`it/${instance.service}/a`) });
+    expect(await registration.lost).toBe('deleted');
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(await other.confirm()).toBe('present');
+    await registry.close();
+  });
+
+  test('is changed, and mended by an update', async () => {
+    const instance = instanceOf({ service: freshService('edited') });
+    const registry = await openWritable(url());
+    const registration = await registry.register(instance);
+    const key = toBase64(`it/${instance.service}/a`);
+    await etcdPost(server.address, 'kv/put', { key, value: toBase64('{}'), ignore_lease: true });
+    expect(await registration.confirm()).toBe('changed');
+    await registration.update(instance);
+    expect(await registration.confirm()).toBe('present');
+    await registry.close();
+  });
+});
+
+test('the end of a registry takes its lease with it', async () => {
+  const before = await leasesAt(server.address);
+  const registry = await openWritable(url());
+  const { service } = await registry
+    .register(instanceOf({ service: freshService('ended') }))
+    .then((r) => r.instance);
+  await registry.close();
+  expect(await keysAt(server.address, `it/${service}/`)).toEqual([]);
+  for (const lease of await leasesAt(server.address)) expect(before).toContain(lease);
+});
+
+test('connections cut at any byte leave one entry for what was registered, none for what failed, and one lease', async () => {
+  await using proxy = await FaultProxy.start(server.address);
+  const before = await leasesAt(server.address);
+  const registry = await openWritable(url(proxy.address), { random: seededRandom(7) });
+  const service = freshService('cut');
+  const registered = new Set<string>();
+  for (let attempt = 0; attempt < 60; attempt++) {
+    const id = `i-${attempt}`;
+    void proxy.cutAfter(attempt % 2 === 0 ? 'up' : 'down', 1 + ((attempt * 97) % 1_200));
+    const registration = await registry.register(instanceOf({ service, id })).catch(() => undefined);
+    if (registration !== undefined) registered.add(id);
+  }
+  await proxy.heal();
+  await registry.register(instanceOf({ service, id: 'last' }));
+  registered.add('last');
+  const settled = async (): Promise<void> => {
+    const keys = await keysAt(server.address, `it/${service}/`);
+    const ids = keys.map(({ key }) => Buffer.from(String(key), 'base64').toString().split('/')[2]);
+    expect(ids).toEqual([...registered].sort());
+    expect(new Set(keys.map(({ lease }) => lease)).size).toBe(1);
+  };
+  await vi.waitFor(settled, { timeout: 10_000, interval: 100 });
+  expect(registered.size).toBeGreaterThan(1);
+  await registry.close();
+  const left = (await leasesAt(server.address)).filter((lease) => !before.includes(lease));
+  expect(left).toEqual([]);
+});
+
+test('a registry that was wiped, and has the same cluster id again, is registered in again', async () => {
+  await using wiped = await startServer('etcd');
+  const registry = await openWritable(url(wiped.address));
+  const service = freshService('wiped');
+  const context = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
+  const announcer = new Announcer(registry, service, context);
+  announcer.announce(instanceOf({ service }), 'healthy');
+  await vi.waitFor(() => expect(announcer.settled).toBe(true), 5_000);
+  await wiped.restart({ wipe: true });
+  const back = async (): Promise<void> =>
+    expect(await keysAt(wiped.address, `it/${service}/`)).toHaveLength(1);
+  await vi.waitFor(back, { timeout: 8_000, interval: 50 });
+  await announcer.close();
+  await registry.close();
+});

@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest';
+import { parseEtcdUrl } from '../../registry/etcd/settings.js';
+import { problemsOf } from '../helpers/problems.js';
+
+test('the defaults are port 2379, the prefix pilotfish, and 15 s', () => {
+  expect(parseEtcdUrl('etcd://a,b:2380')).toEqual({
+    members: [
+      { host: 'a', port: 2379 },
+      { host: 'b', port: 2380 },
+    ],
+    prefix: 'pilotfish/',
+    ttlMs: 15_000,
+    tls: undefined,
+    authFile: undefined,
+  });
+});
+
+test('everything can be said', () => {
+  const url = 'etcd://a/one/two?ttl=3s&tls=true&ca=c.pem&cert=d.pem&key=e.pem&serverName=etcd&authFile=f';
+  expect(parseEtcdUrl(url)).toMatchObject({
+    prefix: 'one/two/',
+    ttlMs: 3_000,
+    tls: { ca: 'c.pem', cert: 'd.pem', key: 'e.pem', serverName: 'etcd' },
+    authFile: 'f',
+  });
+});
+
+describe('what is wrong is told, all of it at once', () => {
+  test.each<[string, readonly RegExp[]]>([
+    ['etcd://a:0/..?ttl=10ms', [/host:port/, /path whose parts/, /1s to 24h/]],
+    ['etcd://a?ttl=25h', [/1s to 24h/]],
+    ['etcd://a?tls=yes', [/true or false/]],
+    ['etcd://a?ca=x', [/tls=true beside it/]],
+    ['etcd://a?tls=true&cert=x', [/cert and key together/]],
+    ['etcd://a?authFile=x', [/tls=true.*or allowInsecureAuth=true/]],
+    ['etcd://user:canary@a', [/no user or password/]],
+    ['etcd://a?password=x', [/one of: ttl, tls, ca, cert, key, serverName, authFile, allowInsecureAuth/]],
+  ])('%s', async (url, expected) => {
+    const problems = await problemsOf(Promise.resolve().then(() => parseEtcdUrl(url)));
+    expect(problems).toHaveLength(expected.length);
+    for (const [at, pattern] of expected.entries()) expect(problems[at]).toMatch(pattern);
+    expect(problems.join()).not.toContain('canary');
+  });
+});
