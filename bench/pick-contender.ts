@@ -1,27 +1,54 @@
-/** One contender of `pick.ts` in its own process. Every contender has its own loop, so that each is compiled alone. */
+/** One contender of `pick.ts` in its own process, so that each is compiled alone. */
 import type { Instance, RegistryReader } from '../registry/contract.js';
 import { parseInstance } from '../registry/instance.js';
 import { snapshotOf } from '../registry/snapshot.js';
-import { connect, type Policy, random, roundRobin, type ServiceHandle } from '../resolver/index.js';
+import {
+  connect,
+  consistentHash,
+  leastLoaded,
+  type Policy,
+  peakEwma,
+  random,
+  roundRobin,
+  type ServiceHandle,
+  slowStart,
+  sticky,
+} from '../resolver/index.js';
 import { Emitter } from '../runtime/events.js';
 import { exposedGc } from './garbage.js';
 import { serveRounds } from './harness.js';
+import {
+  chanceLoop,
+  counterLoop,
+  doneLoop,
+  handleLoop,
+  hashLoop,
+  keyedLoop,
+  type Loop,
+  twoChoicesLoop,
+} from './pick-loops.js';
 
 export type PickContender =
   | 'bare counter'
   | 'round-robin'
   | 'round-robin, weighted'
+  | 'round-robin, all weights differ'
+  | 'round-robin, slow start over'
   | 'bare Math.random'
   | 'random'
-  | 'random, weighted';
+  | 'random, weighted'
+  | 'bare two choices'
+  | 'least loaded'
+  | 'least loaded, weighted'
+  | 'peak EWMA'
+  | 'bare hash'
+  | 'consistent hash'
+  | 'sticky';
 
 export interface PickRound {
   readonly nanoseconds: number;
   readonly bytes: number;
 }
-
-/** Makes so many picks and returns something that depends on each, so that none can be optimised away. */
-type Loop = (picks: number) => number;
 
 const TIMED_PICKS = 10_000_000;
 const COUNTED_PICKS = 100_000;
@@ -65,38 +92,9 @@ async function openHandle(list: readonly Instance[], policy: Policy): Promise<Se
   return handle;
 }
 
-function counterLoop(list: readonly Instance[]): Loop {
-  let next = 0;
-  return (picks) => {
-    let sum = 0;
-    for (let i = 0; i < picks; i++) {
-      sum = (sum + (list[next] as Instance).endpoint.port) | 0;
-      next = next + 1 === list.length ? 0 : next + 1;
-    }
-    return sum;
-  };
-}
-
-function chanceLoop(list: readonly Instance[]): Loop {
-  return (picks) => {
-    let sum = 0;
-    for (let i = 0; i < picks; i++) {
-      sum = (sum + (list[Math.floor(Math.random() * list.length)] as Instance).endpoint.port) | 0;
-    }
-    return sum;
-  };
-}
-
-function handleLoop(handle: ServiceHandle): Loop {
-  return (picks) => {
-    let sum = 0;
-    for (let i = 0; i < picks; i++) sum = (sum + handle.pick().endpoint.port) | 0;
-    return sum;
-  };
-}
-
 const equal = (): number => 1;
 const varied = (index: number): number => 1 + ((index * 37) % 100);
+const different = (index: number): number => 1 + index;
 
 const LOOPS: Readonly<Record<PickContender, (size: number) => Loop | Promise<Loop>>> = {
   'bare counter': (size) => counterLoop(instances(size, equal)),
@@ -104,8 +102,20 @@ const LOOPS: Readonly<Record<PickContender, (size: number) => Loop | Promise<Loo
   'round-robin': async (size) => handleLoop(await openHandle(instances(size, equal), roundRobin())),
   'round-robin, weighted': async (size) =>
     handleLoop(await openHandle(instances(size, varied), roundRobin())),
+  'round-robin, all weights differ': async (size) =>
+    handleLoop(await openHandle(instances(size, different), roundRobin())),
+  'round-robin, slow start over': async (size) =>
+    handleLoop(await openHandle(instances(size, equal), slowStart({}, roundRobin()))),
   random: async (size) => handleLoop(await openHandle(instances(size, equal), random())),
   'random, weighted': async (size) => handleLoop(await openHandle(instances(size, varied), random())),
+  'bare two choices': (size) => twoChoicesLoop(instances(size, equal)),
+  'least loaded': async (size) => doneLoop(await openHandle(instances(size, equal), leastLoaded())),
+  'least loaded, weighted': async (size) =>
+    doneLoop(await openHandle(instances(size, varied), leastLoaded())),
+  'peak EWMA': async (size) => doneLoop(await openHandle(instances(size, equal), peakEwma())),
+  'bare hash': (size) => hashLoop(instances(size, equal)),
+  'consistent hash': async (size) => keyedLoop(await openHandle(instances(size, equal), consistentHash())),
+  sticky: async (size) => keyedLoop(await openHandle(instances(size, equal), sticky())),
 };
 
 function nanosecondsPerPick(loop: Loop): number {

@@ -1,6 +1,7 @@
 /**
  * What a pick costs: through a service handle, as a caller pays it, beside the bare loop that indexes an array by a
- * counter or by `Math.random()`. One process for each contender and size.
+ * counter, by `Math.random()`, by the better of two of these, or by the hash of a key. Policies that count what is in
+ * flight include `done()`. One process for each contender and size.
  */
 import {
   ChildContender,
@@ -23,9 +24,18 @@ const FLOOR_OF: Readonly<Record<PickContender, PickContender>> = {
   'bare counter': 'bare counter',
   'round-robin': 'bare counter',
   'round-robin, weighted': 'bare counter',
+  'round-robin, all weights differ': 'bare counter',
+  'round-robin, slow start over': 'bare counter',
   'bare Math.random': 'bare Math.random',
   random: 'bare Math.random',
   'random, weighted': 'bare Math.random',
+  'bare two choices': 'bare two choices',
+  'least loaded': 'bare two choices',
+  'least loaded, weighted': 'bare two choices',
+  'peak EWMA': 'bare two choices',
+  'bare hash': 'bare hash',
+  'consistent hash': 'bare hash',
+  sticky: 'bare hash',
 };
 const NAMES = Object.keys(FLOOR_OF) as PickContender[];
 

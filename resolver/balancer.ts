@@ -1,6 +1,5 @@
 /** One policy at work on one list: holds the picker of the moment and replaces it when the list changes. */
 import type { Instance } from '../registry/contract.js';
-import { eligible } from './policies/weights.js';
 import type { Picker, Policy, PolicyContext } from './policy.js';
 
 const PICKS_NOTHING: Picker = { pick: () => undefined };
@@ -18,8 +17,8 @@ export class Balancer {
     this.#context = context;
   }
 
-  rebuild(instances: readonly Instance[]): void {
-    const candidates = eligible(instances);
+  /** @param candidates Those that may be picked, see `eligible`. */
+  rebuild(candidates: readonly Instance[]): void {
     if (candidates.length === 0) {
       this.picker = PICKS_NOTHING;
       return;

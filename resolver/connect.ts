@@ -3,10 +3,11 @@ import type { RegistryReader } from '../registry/contract.js';
 import { open } from '../registry/open.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
-import { reject } from '../runtime/expected.js';
+import { describe, reject } from '../runtime/expected.js';
 import type { Logger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
 import { type AddressOptions, AddressScreen } from './address-policy.js';
+import { COMBINATIONS, type Combination } from './combine.js';
 import { Discovery } from './discovery.js';
 import { roundRobin } from './policies/round-robin.js';
 import type { Policy } from './policy.js';
@@ -14,6 +15,14 @@ import type { Policy } from './policy.js';
 export interface ConnectOptions {
   /** The policy of every service that names none of its own. Default `roundRobin()`. */
   readonly policy?: Policy;
+  /**
+   * What several registries are together. Default `merge`.
+   *
+   * - `merge`: all instances of all of them, each once. For moving a fleet.
+   * - `prefer`: the list of the first that answers and lists anything; the next one's when that is silent for 10 s. For a
+   *   second registry that stands by.
+   */
+  readonly registries?: Combination;
   /** Which addresses from the registry may be used. */
   readonly addresses?: AddressOptions;
   /** Default: silent. */
@@ -28,30 +37,37 @@ export interface ConnectOptions {
 export type RegistrySource = string | RegistryReader;
 
 /**
- * Opens a discovery on a registry, or on several whose lists are merged: of instances with the same id the one in the
- * registry named first wins. Connecting goes on in the background, so an unreachable registry is no error here; see
+ * Opens a discovery on a registry, or on several whose lists are merged: an instance that is in more than one of them has
+ * the data of the registry named first and the strictest status of all. Connecting goes on in the background, so an unreachable registry is no error here; see
  * `ServiceHandle.ready`. Throws BAD_INPUT for a malformed URL and DRIVER_MISSING where a backend's package is missing.
  */
 export async function connect(
   source: RegistrySource | readonly RegistrySource[],
-  { policy = roundRobin(), addresses = {}, ...rest }: ConnectOptions = {},
+  { policy = roundRobin(), addresses = {}, registries = 'merge', ...rest }: ConnectOptions = {},
 ): Promise<Discovery> {
   const sources = isList(source) ? source : [source];
   if (sources.length === 0) reject('registry', 'at least one registry', 'an empty list');
-  const context = { ...rest, clock: rest.clock ?? systemClock, random: rest.random ?? systemRandom() };
+  if (!COMBINATIONS.includes(registries))
+    reject('registries', COMBINATIONS.join(' or '), describe(registries));
+  const context = {
+    ...rest,
+    registries,
+    clock: rest.clock ?? systemClock,
+    random: rest.random ?? systemRandom(),
+  };
   const opened = new CloseStack();
-  const registries: RegistryReader[] = [];
+  const all: RegistryReader[] = [];
   try {
     for (const each of sources) {
       const registry = typeof each === 'string' ? await open(each, context) : each;
       if (registry !== each) opened.defer(() => registry.close());
-      registries.push(registry);
+      all.push(registry);
     }
   } catch (error) {
     await opened.close();
     throw error;
   }
-  const screened = registries.map((registry) => ({
+  const screened = all.map((registry) => ({
     registry,
     screen: () => new AddressScreen(registry, addresses),
   }));

@@ -19,6 +19,7 @@ export interface ServiceStatus extends Readonly<Counters> {
   readonly service: string;
   /** Undefined, like the rest of the list's life, while no handle of the service is open. */
   readonly state: ServiceState | undefined;
+  /** Those that can be picked. */
   readonly endpoints: number | undefined;
   /** Entries left out: no valid instance, or an address that may not be used. */
   readonly rejectedEntries: number | undefined;
@@ -102,7 +103,7 @@ export class Discovery {
 function listStatus(cache: ServiceCache | undefined) {
   return {
     state: cache?.state,
-    endpoints: cache?.snapshot?.instances.length,
+    endpoints: cache?.snapshot === undefined ? undefined : cache.pickable.length,
     rejectedEntries:
       cache?.snapshot === undefined ? undefined : cache.snapshot.rejected.length + cache.refused.length,
     staleMs: cache?.staleMs,

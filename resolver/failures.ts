@@ -1,4 +1,5 @@
 /** The resolver's errors: not resolved yet is not the same as no endpoints, and each says why. */
+import type { Instance, InstanceStatus } from '../registry/contract.js';
 import { messageOf, PilotfishError } from '../runtime/errors.js';
 import type { SourceStatus } from './merged.js';
 import type { ServiceCache } from './service-cache.js';
@@ -18,12 +19,24 @@ export function unusableError(cache: ServiceCache, context = ''): PilotfishError
     : new PilotfishError('NO_ENDPOINTS', `${describeList(cache)}${suffix}`);
 }
 
-function describeList({ service, snapshot, state, refused }: ServiceCache): string {
-  const known = snapshot?.instances.length ?? 0;
-  const noun = known === 1 ? 'endpoint' : 'endpoints';
-  const kept = refused.length === 0 ? '' : `, ${refused.length} refused by the address policy`;
-  const age = state === 'stale' ? ', as last known: the registry cannot be watched' : '';
-  return `${service} has ${known} usable ${noun}${kept}${age}`;
+function describeList({ service, snapshot, pickable, state, refused }: ServiceCache): string {
+  const noun = pickable.length === 1 ? 'endpoint' : 'endpoints';
+  const parts = [
+    `${service} has ${pickable.length} usable ${noun}`,
+    counted(withStatus(snapshot?.instances, 'draining'), 'draining'),
+    counted(withStatus(snapshot?.instances, 'maintenance'), 'in maintenance'),
+    counted(refused.length, 'refused by the address policy'),
+    state === 'stale' ? 'as last known: the registry cannot be watched' : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+function counted(count: number, what: string): string {
+  return count === 0 ? '' : `${count} ${what}`;
+}
+
+function withStatus(instances: readonly Instance[] = [], wanted: InstanceStatus): number {
+  return instances.filter(({ status }) => status === wanted).length;
 }
 
 function describeSources(sources: readonly SourceStatus[]): string {

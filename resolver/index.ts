@@ -16,8 +16,20 @@ export { BadInputError } from '../runtime/expected.js';
 export type { Logger } from '../runtime/logger.js';
 export { type Random, seededRandom } from '../runtime/random.js';
 export type { AddressOptions } from './address-policy.js';
+export type { Combination } from './combine.js';
 export { type ConnectOptions, connect, type RegistrySource } from './connect.js';
 export type { Discovery, ServiceOptions, ServiceStatus } from './discovery.js';
+export { type FilterOptions, filtered } from './filters/filtered.js';
+export type { Match } from './filters/match.js';
+export { type SlowStartOptions, slowStart } from './filters/slow-start.js';
+export { type SubsetOptions, subset } from './filters/subset.js';
+export { type TierOptions, tiers } from './filters/tiers.js';
+export { type ZoneOptions, zoneAware } from './filters/zone-aware.js';
+export type { ListChange } from './merged.js';
+export { type ConsistentHashOptions, consistentHash, sticky } from './policies/consistent-hash.js';
+export { EndpointStates } from './policies/endpoint-states.js';
+export { leastLoaded } from './policies/least-loaded.js';
+export { type PeakEwmaOptions, peakEwma } from './policies/peak-ewma.js';
 export { random } from './policies/random.js';
 export { roundRobin } from './policies/round-robin.js';
 export {
@@ -30,5 +42,5 @@ export {
   type PolicyContext,
   sameEndpoint,
 } from './policy.js';
-export type { ListChange, ServiceState } from './service-cache.js';
+export type { ServiceState } from './service-cache.js';
 export type { ReadyOptions, ServiceHandle } from './service-handle.js';

@@ -3,7 +3,7 @@
  * and never holds up the others. That is how a fleet moves from one registry to another without an outage.
  */
 import type { RegistryReader, Rejection, Snapshot } from '../registry/contract.js';
-import { diff, snapshotOf } from '../registry/snapshot.js';
+import { type Change, diff, isEmptyChange } from '../registry/snapshot.js';
 import {
   type SupervisedOptions,
   type SupervisedWatch,
@@ -12,6 +12,7 @@ import {
 } from '../registry/supervised.js';
 import { Emitter, type Event } from '../runtime/events.js';
 import type { AddressScreen } from './address-policy.js';
+import { type Combination, type Combined, combine, graceEndsInMs, type KnownList } from './combine.js';
 
 export interface Source {
   readonly registry: RegistryReader;
@@ -27,7 +28,14 @@ export interface SourceStatus {
   readonly error: unknown;
 }
 
-type SnapshotUpdate = Extract<WatchUpdate, { readonly type: 'snapshot' }>;
+/** A change of the list together with the list that it led to. */
+export interface ListChange extends Change {
+  readonly snapshot: Snapshot;
+}
+
+export interface MergedOptions extends SupervisedOptions {
+  readonly registries: Combination;
+}
 
 interface Part {
   readonly registry: RegistryReader;
@@ -40,32 +48,39 @@ interface Part {
 
 export class MergedWatch {
   readonly #service: string;
+  readonly #options: MergedOptions;
   readonly #parts: readonly Part[];
-  readonly #updates = new Emitter<WatchUpdate>();
-  #snapshot: Snapshot | undefined;
+  readonly #updates = new Emitter<WatchUpdate['type']>();
+  readonly #changes = new Emitter<ListChange>();
+  #combined: Combined | undefined;
+  #cancelReview: () => void = () => {};
 
   /** Starts at once. `close()` ends it. @param sources In order of precedence. */
-  constructor(sources: readonly Source[], service: string, options: SupervisedOptions) {
+  constructor(sources: readonly Source[], service: string, options: MergedOptions) {
     this.#service = service;
-    this.#parts = sources.map((source) => this.#start(source, options));
+    this.#options = options;
+    this.#parts = sources.map((source) => this.#start(source));
   }
 
-  /** Fires for every list and every break of any registry; `change` is that of the union. */
-  readonly onUpdate: Event<WatchUpdate> = this.#updates.event;
+  /** Fires for every list and every break of any registry, before what it changes. */
+  readonly onUpdate: Event<WatchUpdate['type']> = this.#updates.event;
 
-  /** The union of what is known; undefined until the first registry has answered. */
+  /** Fires for the first list and for each that differs from the one before. */
+  readonly onChange: Event<ListChange> = this.#changes.event;
+
+  /** What the registries say together; undefined until the first of them has answered. */
   get snapshot(): Snapshot | undefined {
-    return this.#snapshot;
+    return this.#combined?.snapshot;
   }
 
-  /** True when a list that is part of the union can be confirmed no more. */
+  /** True when a list that is in use can be confirmed no more. */
   get stale(): boolean {
-    return this.#parts.some(({ watch }) => watch.snapshot !== undefined && watch.error !== undefined);
+    return this.#inUse().some(({ watch }) => watch.error !== undefined);
   }
 
-  /** For how long the oldest part of the union has been unconfirmed; undefined without a list. */
+  /** For how long the oldest list in use has been unconfirmed; undefined without a list. */
   get staleMs(): number | undefined {
-    const ages = this.#parts.map(({ watch }) => watch.staleMs).filter((age) => age !== undefined);
+    const ages = this.#inUse().map(({ watch }) => watch.staleMs ?? 0);
     return ages.length === 0 ? undefined : Math.max(...ages);
   }
 
@@ -84,45 +99,57 @@ export class MergedWatch {
 
   async close(): Promise<void> {
     await Promise.all(this.#parts.map(({ watch }) => watch.close()));
+    this.#cancelReview();
   }
 
-  #start(source: Source, options: SupervisedOptions): Part {
-    const { registry } = source;
-    const screen = source.screen();
-    const watch = supervise(registry, this.#service, options);
+  #start({ registry, screen: screenOf }: Source): Part {
+    const screen = screenOf();
+    const watch = supervise(registry, this.#service, this.#options);
     const part: Part = { registry, watch, listed: undefined, usable: undefined, refused: [] };
     watch.onUpdate((update) => {
-      if (update.type === 'broken') return this.#updates.emit(update);
       const before = part.listed;
-      const { usable, refused } = screen.screen(update.snapshot);
-      part.listed = update.snapshot;
-      part.usable = usable;
-      part.refused = refused;
-      this.#accept(before, update);
+      if (update.type === 'snapshot') {
+        const { usable, refused } = screen.screen(update.snapshot);
+        part.listed = update.snapshot;
+        part.usable = usable;
+        part.refused = refused;
+      }
+      this.#updates.emit(update.type);
+      this.#review(update, before);
     });
     return part;
   }
 
-  /** @param before What the registry of this update listed until now. */
-  #accept(before: Snapshot | undefined, update: SnapshotUpdate): void {
-    const lists = this.#parts.map(({ usable }) => usable).filter((list) => list !== undefined);
-    const snapshot = union(this.#service, lists);
+  /** @param before What the registry of the update listed until now. */
+  #review(update?: WatchUpdate, before?: Snapshot): void {
+    const lists = this.#parts.map(knownList).filter((list) => list !== undefined);
+    if (lists.length === 0) return;
+    const last = this.snapshot;
+    this.#combined = combine(this.#options.registries, this.#service, lists);
+    const { snapshot } = this.#combined;
+    this.#reviewLater(lists);
+    if (snapshot === last) return;
     // One registry with nothing refused, now as before: the difference is known already.
-    const isPlain = snapshot === update.snapshot && this.#snapshot === before;
-    const change = isPlain ? update.change : diff(this.#snapshot, snapshot);
-    this.#snapshot = snapshot;
-    this.#updates.emit({ type: 'snapshot', snapshot, change });
+    const isPlain = update?.type === 'snapshot' && snapshot === update.snapshot && last === before;
+    const change = isPlain ? update.change : diff(last, snapshot);
+    if (last === undefined || !isEmptyChange(change)) this.#changes.emit({ ...change, snapshot });
+  }
+
+  /** A list that is silent for long loses its preference without any further news. */
+  #reviewLater(lists: readonly KnownList[]): void {
+    this.#cancelReview();
+    const inMs = this.#options.registries === 'prefer' && lists.length > 1 ? graceEndsInMs(lists) : undefined;
+    this.#cancelReview =
+      inMs === undefined ? () => {} : this.#options.clock.after(inMs, () => this.#review());
+  }
+
+  #inUse(): readonly Part[] {
+    const used = new Set(this.#combined?.used.map(({ snapshot }) => snapshot));
+    return this.#parts.filter(({ usable }) => usable !== undefined && used.has(usable));
   }
 }
 
-/** All instances of all lists; of several with one id, that of the list named first. */
-export function union(service: string, lists: readonly Snapshot[]): Snapshot {
-  const [only] = lists;
-  if (only !== undefined && lists.length === 1) return only;
-  return snapshotOf(
-    service,
-    lists.toReversed().flatMap(({ instances }) => instances),
-    lists.reduce((sum, { revision }) => sum + revision, 0),
-    lists.flatMap(({ rejected }) => rejected),
-  );
+function knownList({ usable, watch }: Part): KnownList | undefined {
+  if (usable === undefined) return undefined;
+  return { snapshot: usable, brokenMs: watch.error === undefined ? undefined : watch.staleMs };
 }

@@ -26,8 +26,12 @@ export interface Pick {
   done(outcome: Outcome, details?: OutcomeDetails): void;
 }
 
-/** Facts about one request that a policy may choose by, such as a session key. The built-in policies read none. */
-export type PickRequest = Readonly<Record<string, unknown>>;
+/** Facts about one request that a policy may choose by; a policy of your own may read others. */
+export interface PickRequest {
+  /** What the request is about, such as a session or a user: `consistentHash` and `sticky` keep a key together. */
+  readonly key?: string | number | bigint | undefined;
+  readonly [fact: string]: unknown;
+}
 
 /** A policy applied to one list. */
 export interface Picker {
@@ -51,8 +55,8 @@ export interface Policy {
   /**
    * Called once for the first list and again whenever the list changed; never with an empty one.
    *
-   * @param candidates The endpoints that may be chosen, sorted by id, each id once. Either all have a weight above 0,
-   *   or all have weight 0 because nothing better is left. The array is frozen or never changed again.
+   * @param candidates The endpoints that may be chosen, sorted by id, each id once. One of weight 0 is among them only
+   *   where nothing better is left; the built-in policies take it for 1. The array is frozen or never changed again.
    * @param previous What this policy built for the same service before. Its state belongs to endpoints by identity,
    *   see `sameEndpoint`; the new picker may take parts of it over, because the previous one picks no more.
    */

@@ -2,14 +2,19 @@
  * What all handles of one service share: the watched list, one balancer for each policy in use, and the counters. It
  * lives from the first handle to the last.
  */
-import type { Rejection, Snapshot } from '../registry/contract.js';
-import { type Change, isEmptyChange } from '../registry/snapshot.js';
-import type { WatchUpdate } from '../registry/supervised.js';
+import type { Instance, Rejection, Snapshot } from '../registry/contract.js';
 import { Emitter, type Event } from '../runtime/events.js';
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { printable } from '../runtime/printable.js';
 import { Balancer } from './balancer.js';
-import { MergedWatch, type Source, type SourceStatus } from './merged.js';
+import {
+  type ListChange,
+  type MergedOptions,
+  MergedWatch,
+  type Source,
+  type SourceStatus,
+} from './merged.js';
+import { eligible } from './policies/weights.js';
 import type { Policy, PolicyContext } from './policy.js';
 import { type Lease, Shared } from './shared.js';
 
@@ -19,14 +24,9 @@ import { type Lease, Shared } from './shared.js';
  * - `never`: no list arrived yet.
  * - `fresh`: the list is current.
  * - `stale`: the registry, or one of several, cannot be watched now; the last list is kept and used.
- * - `empty`: the registry confirms that there is no endpoint that may be used.
+ * - `empty`: the registry confirms that nothing can be picked: no instance, or all of them in maintenance.
  */
 export type ServiceState = 'never' | 'fresh' | 'stale' | 'empty';
-
-/** A change of the list together with the list that it led to. */
-export interface ListChange extends Change {
-  readonly snapshot: Snapshot;
-}
 
 /** Monotonic counts of one service, plain integers because a pick increments one. */
 export interface Counters {
@@ -39,7 +39,7 @@ export interface Counters {
 /** How many different refusals are remembered, so that each is logged once. */
 const REMEMBERED_REFUSALS = 1000;
 
-export interface CacheContext extends PolicyContext {
+export interface CacheContext extends PolicyContext, MergedOptions {
   readonly logger?: Logger | undefined;
 }
 
@@ -51,7 +51,7 @@ export class ServiceCache {
   readonly #balancers = new Shared<Policy, Balancer>(() => {});
   readonly #changes = new Emitter<ListChange>();
   readonly #logged = new Set<string>();
-  #known = false;
+  #pickable: readonly Instance[] = [];
 
   /** Starts watching at once. `close()` ends it. */
   constructor(service: string, sources: readonly Source[], counters: Counters, context: CacheContext) {
@@ -59,21 +59,27 @@ export class ServiceCache {
     this.counters = counters;
     this.#context = context;
     this.#watch = new MergedWatch(sources, service, context);
-    this.#watch.onUpdate((update) => this.#accept(update));
+    this.#watch.onUpdate((type) => this.#count(type));
+    this.#watch.onChange((change) => this.#accept(change));
   }
 
   /** Fires for the first list and for each that differs from the one before, when picks already use it. */
   readonly onChange: Event<ListChange> = this.#changes.event;
 
-  /** The instances that may be picked, as last known. */
+  /** The instances whose address may be used, as last known, whatever their status. */
   get snapshot(): Snapshot | undefined {
     return this.#watch.snapshot;
+  }
+
+  /** Those of them that policies choose from, see `eligible`. */
+  get pickable(): readonly Instance[] {
+    return this.#pickable;
   }
 
   get state(): ServiceState {
     if (this.snapshot === undefined) return 'never';
     if (this.#watch.stale) return 'stale';
-    return this.snapshot.instances.length === 0 ? 'empty' : 'fresh';
+    return this.#pickable.length === 0 ? 'empty' : 'fresh';
   }
 
   get staleMs(): number | undefined {
@@ -92,7 +98,7 @@ export class ServiceCache {
   balancer(policy: Policy): Lease<Balancer> {
     return this.#balancers.acquire(policy, () => {
       const balancer = new Balancer(policy, this.#context);
-      if (this.snapshot !== undefined) balancer.rebuild(this.snapshot.instances);
+      balancer.rebuild(this.#pickable);
       return balancer;
     });
   }
@@ -101,17 +107,16 @@ export class ServiceCache {
     return this.#watch.close();
   }
 
-  #accept(update: WatchUpdate): void {
-    if (update.type === 'broken') {
-      this.counters.watchErrors++;
-      return;
-    }
-    this.counters.watchUpdates++;
+  #count(type: 'snapshot' | 'broken'): void {
+    if (type === 'broken') this.counters.watchErrors++;
+    else this.counters.watchUpdates++;
     this.#logRefused();
-    if (this.#known && isEmptyChange(update.change)) return;
-    this.#known = true;
-    for (const balancer of this.#balancers.values()) balancer.rebuild(update.snapshot.instances);
-    this.#changes.emit({ ...update.change, snapshot: update.snapshot });
+  }
+
+  #accept(change: ListChange): void {
+    this.#pickable = eligible(change.snapshot.instances);
+    for (const balancer of this.#balancers.values()) balancer.rebuild(this.#pickable);
+    this.#changes.emit(change);
   }
 
   #logRefused(): void {

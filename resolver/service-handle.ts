@@ -11,13 +11,14 @@ import { describe, reject } from '../runtime/expected.js';
 import { Latest } from '../runtime/latest.js';
 import type { Balancer } from './balancer.js';
 import { closedError, unusableError } from './failures.js';
+import type { ListChange } from './merged.js';
 import type { Pick, PickRequest } from './policy.js';
-import type { Counters, ListChange, ServiceCache, ServiceState } from './service-cache.js';
+import type { Counters, ServiceCache, ServiceState } from './service-cache.js';
 
 export interface ReadyOptions {
   /** How long to wait, in milliseconds. Default 10000. */
   readonly timeoutMs?: number;
-  /** How many usable endpoints to wait for. Default 1; with 0 a confirmed empty list is enough. */
+  /** How many endpoints that can be picked to wait for. Default 1; with 0 a confirmed empty list is enough. */
   readonly minEndpoints?: number;
   /** Ends the wait early; `ready` then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
@@ -50,7 +51,10 @@ export class ServiceHandle {
   /** Fires for the first list and for each that differs from the one before. Picks made in the listener use it. */
   readonly onChange: Event<ListChange> = this.#changes.event;
 
-  /** The usable instances as last known; undefined before the first list. */
+  /**
+   * The listed instances as last known, also those that drain or are in maintenance, without those whose address may not be
+   * used; undefined before the first list.
+   */
   get snapshot(): Snapshot | undefined {
     return this.#cache.snapshot;
   }
@@ -70,7 +74,8 @@ export class ServiceHandle {
   }
 
   /**
-   * Chooses an endpoint, at once and without I/O. Always finds one while the list is not empty, however stale.
+   * Chooses an endpoint, at once and without I/O. Always finds one while the list has one that is not in
+   * maintenance, however stale.
    * Throws NOT_RESOLVED before the first list, NO_ENDPOINTS when there is nothing to choose, CLOSED after `close()`.
    */
   pick(request?: PickRequest): Pick {
@@ -89,9 +94,9 @@ export class ServiceHandle {
   }
 
   /**
-   * Resolves with the list as soon as it is known and long enough. Rejects when that did not happen in time, with
-   * NOT_RESOLVED when no list came at all (the message says how each registry stands) and NO_ENDPOINTS when the list
-   * is too short; with CLOSED when the handle closes meanwhile; BAD_INPUT for options that make no sense.
+   * Resolves with the list as soon as it is known and enough of it can be picked. Rejects when that did not happen in time, with
+   * NOT_RESOLVED when no list came at all (the message says how each registry stands) and NO_ENDPOINTS when that
+   * is too little; with CLOSED when the handle closes meanwhile; BAD_INPUT for options that make no sense.
    */
   async ready({ timeoutMs = 10_000, minEndpoints = 1, signal }: ReadyOptions = {}): Promise<Snapshot> {
     checkNumber(timeoutMs, 'timeoutMs');
@@ -99,8 +104,8 @@ export class ServiceHandle {
     if (this.#closed) throw closedError(this.service);
     const wait = deferred<Snapshot>();
     const check = (): void => {
-      const { snapshot } = this.#cache;
-      if (snapshot !== undefined && snapshot.instances.length >= minEndpoints) wait.resolve(snapshot);
+      const { snapshot, pickable } = this.#cache;
+      if (snapshot !== undefined && pickable.length >= minEndpoints) wait.resolve(snapshot);
     };
     const late = `after ${timeoutMs} ms, expected at least ${minEndpoints}`;
     const ends = [

@@ -3,20 +3,18 @@
  * own client. Every call is one attempt with its own deadline; see `retry.ts` for the few that are tried again.
  */
 import { EventEmitter } from 'node:events';
-import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import Consul from 'consul';
 import { withDeadline } from '../../runtime/abort.js';
-import type { Clock } from '../../runtime/clock.js';
 import { formatDuration } from '../../runtime/duration.js';
 import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 import { formatHostPort } from '../../runtime/host-port.js';
-import type { InstanceStatus } from '../contract.js';
-import type { ConnectionState } from './connection-state.js';
-import { fieldsOf } from './decode.js';
+import { checksById, fieldsOf } from './decode.js';
 import { type AgentEntry, META } from './entry.js';
-import { type ConsulHttp, refusal } from './http.js';
+import { type ConsulHttp, type HttpParts, refusal } from './http.js';
 import { Lanes } from './lanes.js';
-import type { ConsulSettings } from './settings.js';
+import type { Check, CheckHealth } from './maintenance.js';
+import { agentFor } from './tls.js';
 
 /** An answer of the local agent takes milliseconds; after this it is taken for dead. */
 const CALL_DEADLINE_MS = 5000;
@@ -25,15 +23,14 @@ const CALL_DEADLINE_MS = 5000;
 const WRITE_LANES = 8;
 const BEAT_LANES = 8;
 
+/** For ever: a maintenance check has to be of some type, and that of a TTL stays critical when the time is over. */
+const MAINTENANCE_TTL = '87600h';
+
 /** The health of a passing, an unknown, a warning and a critical entry. */
 const HEALTH_STATUSES: readonly number[] = [200, 404, 429, 503];
 
-export interface AgentParts {
-  readonly settings: ConsulSettings;
-  readonly token: string | undefined;
-  readonly clock: Clock;
+export interface AgentParts extends HttpParts {
   readonly http: ConsulHttp;
-  readonly state: ConnectionState;
 }
 
 export interface CallOptions {
@@ -48,8 +45,8 @@ export interface FoundEntry {
   readonly service: Readonly<Record<string, unknown>>;
   /** The handle that wrote it; undefined when it is none of ours. */
   readonly owner: string | undefined;
-  /** The status of each of its checks by their ids, `critical` included. */
-  readonly checks: ReadonlyMap<unknown, unknown>;
+  /** By their ids; those of its node are among them. */
+  readonly checks: ReadonlyMap<unknown, Check>;
 }
 
 export class ConsulAgent {
@@ -63,10 +60,13 @@ export class ConsulAgent {
     this.#consul = connect(parts);
   }
 
-  /** Writes the entry and its check. An existing check keeps its status, whatever the entry says: see `report`. */
+  /**
+   * Writes the entry, its TTL check and, with a reason, its maintenance check, all in one step. An existing TTL check
+   * keeps its health, whatever the entry says: see `report`. A maintenance check for which the entry has no reason stays.
+   *
+   * Consul's own call for maintenance would leave a moment between the two and cannot change a reason.
+   */
   register(entry: AgentEntry, options: CallOptions): Promise<void> {
-    const { ttlMs, deregisterAfterMs } = this.#parts.settings;
-    const ttl = formatDuration(ttlMs);
     const { id, name, address, port, meta, weights } = entry;
     return this.#call(this.#writes, `registering ${id}`, options, (ctx) =>
       this.#consul.agent.service.register({
@@ -76,27 +76,26 @@ export class ConsulAgent {
         port,
         meta,
         tags: [...entry.tags],
-        check: {
-          name: `pilotfish heartbeat of ${id}`,
-          checkid: entry.checkId,
-          ttl,
-          // Demanded by the types and not sent for a TTL check.
-          timeout: ttl,
-          status: entry.status,
-          deregistercriticalserviceafter: formatDuration(deregisterAfterMs),
-        },
+        checks: [this.#ttlCheck(entry), ...maintenanceCheck(entry)],
         ...{ ctx: Object.assign(ctx, { weights }) },
       }),
     );
   }
 
+  /** Ends the maintenance of an entry; without one nothing happens. */
+  endMaintenance(id: string, options: CallOptions): Promise<void> {
+    return this.#call(this.#writes, `ending the maintenance of ${id}`, options, (ctx) =>
+      this.#consul.agent.service.maintenance({ id, enable: false, ...{ ctx } }),
+    );
+  }
+
   /** One heartbeat. False when the agent does not know the check. */
-  async report(checkId: string, status: InstanceStatus, options: CallOptions): Promise<boolean> {
+  async report(checkId: string, health: CheckHealth, options: CallOptions): Promise<boolean> {
     const { check } = this.#consul.agent;
     const args = (ctx: EventEmitter) => ({ id: checkId, ...{ ctx } });
     return this.#call(this.#beats, `heartbeat of ${checkId}`, options, async (ctx) => {
       try {
-        await (status === 'passing' ? check.pass(args(ctx)) : check.warn(args(ctx)));
+        await (health === 'passing' ? check.pass(args(ctx)) : check.warn(args(ctx)));
         return true;
       } catch (error) {
         if (isUnknown(error)) return false;
@@ -133,32 +132,55 @@ export class ConsulAgent {
     this.#consul.destroy();
   }
 
+  #ttlCheck({ id, checkId, health }: AgentEntry) {
+    const { ttlMs, deregisterAfterMs } = this.#parts.settings;
+    return {
+      ...ttlOf(formatDuration(ttlMs)),
+      name: `pilotfish heartbeat of ${id}`,
+      checkid: checkId,
+      status: health,
+      deregistercriticalserviceafter: formatDuration(deregisterAfterMs),
+    };
+  }
+
   /** The package knows no AbortSignal: it cancels when an emitter, handed along as `ctx`, says so. */
   #call<T>(lanes: Lanes, what: string, options: CallOptions, work: Work<T>): Promise<T> {
-    const { clock, state } = this.#parts;
+    const { clock, state, token } = this.#parts;
     const { signal, deadlineMs = CALL_DEADLINE_MS } = options;
-    const attempt = (link: AbortSignal): Promise<T> => {
-      const ctx = new EventEmitter();
+    const attempt = (text: string | undefined, link: AbortSignal): Promise<T> => {
+      const ctx = Object.assign(new EventEmitter(), { token: text });
       link.addEventListener('abort', () => ctx.emit('cancel'), { once: true });
       return work(ctx).catch((error) => {
         throw plainError(error, what);
       });
     };
     return lanes.run(signal, () =>
-      state.track(signal, () => withDeadline(clock, deadlineMs, what, signal, attempt)),
+      state.track(signal, () =>
+        token.use((text) => withDeadline(clock, deadlineMs, what, signal, (link) => attempt(text, link))),
+      ),
     );
   }
+}
+
+function maintenanceCheck({ maintenanceId, reason }: AgentEntry) {
+  if (reason === undefined) return [];
+  const name = 'Service Maintenance Mode';
+  return [{ ...ttlOf(MAINTENANCE_TTL), name, checkid: maintenanceId, notes: reason, status: 'critical' }];
+}
+
+/** The timeout is demanded by the package's types and not sent for a TTL check. */
+function ttlOf(ttl: string): { readonly ttl: string; readonly timeout: string } {
+  return { ttl, timeout: ttl };
 }
 
 type Work<T> = (ctx: EventEmitter) => Promise<T>;
 
 function foundEntry(service: FoundEntry['service'], checks: unknown): FoundEntry {
   const owner = fieldsOf(service.Meta)[META.owner];
-  const all = Array.isArray(checks) ? checks.map(fieldsOf) : [];
   return {
     service,
     owner: typeof owner === 'string' ? owner : undefined,
-    checks: new Map(all.map(({ CheckID, Status }) => [CheckID, Status])),
+    checks: checksById(checks),
   };
 }
 
@@ -168,23 +190,24 @@ interface Extensible {
 }
 
 interface PackageRequest {
-  readonly ctx?: { readonly weights?: AgentEntry['weights'] };
-  readonly opts: { body?: object };
+  readonly ctx?: { readonly weights?: AgentEntry['weights']; readonly token?: string | undefined };
+  readonly opts: { body?: object; headers?: object };
 }
 
-function connect({ settings, token }: AgentParts): Consul {
-  const { host, port } = settings.agent;
+function connect({ settings }: AgentParts): Consul {
+  const { tls, agent: address } = settings;
+  const { host, port } = address;
   // Host and port of the HTTP agent win over those of a request, where an IPv6 address keeps its brackets and fails.
-  const agent = new HttpAgent({ keepAlive: true, maxSockets: WRITE_LANES + BEAT_LANES, host, port });
-  const [hostText] = formatHostPort(settings.agent).split(/:\d+$/);
-  const defaults = token === undefined ? {} : { defaults: { token } };
-  const consul = new Consul({ host: hostText as string, port, agent, ...defaults });
-  (consul as unknown as Extensible)._ext('onCreate', addWeights);
+  const agent = agentFor(tls, { keepAlive: true, maxSockets: WRITE_LANES + BEAT_LANES, host, port });
+  const [hostText] = formatHostPort(address).split(/:\d+$/);
+  const consul = new Consul({ host: hostText as string, port, agent, secure: tls !== undefined });
+  (consul as unknown as Extensible)._ext('onCreate', complete);
   return consul;
 }
 
-/** The package drops `weights` from a registration, so they are put back into the body that it made. */
-function addWeights({ ctx, opts }: PackageRequest, next: () => void): void {
+/** The package drops `weights` from a registration, so they are put back into the body; its token would never change. */
+function complete({ ctx, opts }: PackageRequest, next: () => void): void {
+  if (ctx?.token !== undefined) opts.headers = { ...opts.headers, 'x-consul-token': ctx.token };
   if (ctx?.weights !== undefined) opts.body = { ...opts.body, Weights: ctx.weights };
   next();
 }

@@ -26,7 +26,7 @@ import { Leftovers } from './leftovers.js';
 import { ConsulRegistration } from './registration.js';
 import { withRetries } from './retry.js';
 import { type ConsulSettings, parseConsulUrl } from './settings.js';
-import { type Environment, readToken } from './token.js';
+import { type Environment, openToken, type Token } from './token.js';
 import { MAX_BLOCKING, Slots, type WatchParts, watchHealth } from './watch.js';
 
 const READ_DEADLINE_MS = 5000;
@@ -37,8 +37,7 @@ const CLOSE_DEADLINE_MS = 5000;
 export const backend: Backend = { check: parseConsulUrl, open: (url, context) => openConsul(url, context) };
 
 /**
- * Opens `consul://host:8500?dc=&ttl=15s&wait=55s&deregisterAfter=5m&tokenFile=`. Plain HTTP, for the agent on the
- * same host. Makes no request by itself. Throws BAD_INPUT for a wrong URL or token file.
+ * Opens `consul://host:8500?dc=&ttl=15s&wait=55s&deregisterAfter=5m&tokenFile=&tls=&ca=&cert=&key=&serverName=`. Makes no request by itself. Throws BAD_INPUT for a wrong URL or token file.
  */
 export async function openConsul(
   url: string,
@@ -46,7 +45,7 @@ export async function openConsul(
   env: Environment = process.env,
 ): Promise<Registry> {
   const settings = parseConsulUrl(url);
-  return new ConsulRegistry(url, settings, await readToken(settings.tokenFile, env), context);
+  return new ConsulRegistry(url, settings, await openToken(settings.tokenFile, env, context), context);
 }
 
 class ConsulRegistry implements Registry {
@@ -64,14 +63,14 @@ class ConsulRegistry implements Registry {
   readonly #watchParts: WatchParts;
   #closing: Promise<void> | undefined;
 
-  constructor(url: string, settings: ConsulSettings, token: string | undefined, context: BackendContext) {
+  constructor(url: string, settings: ConsulSettings, token: Token, context: BackendContext) {
     const { clock, random } = context;
     const state = this.#connection;
     this.url = url;
     this.#settings = settings;
     this.#context = context;
-    this.#http = new ConsulHttp(settings.agent, token, clock, state);
-    this.#agent = new ConsulAgent({ settings, token, clock, http: this.#http, state });
+    this.#http = new ConsulHttp({ settings, token, clock, state });
+    this.#agent = new ConsulAgent({ settings, token, clock, state, http: this.#http });
     this.#catalog = new Catalog(this.#http, clock);
     const limitMs = settings.ttlMs + settings.deregisterAfterMs;
     this.#leftovers = new Leftovers({ ...context, agent: this.#agent, limitMs });

@@ -8,21 +8,19 @@
 import { PilotfishError } from '../../runtime/errors.js';
 import { describe, formatProblem } from '../../runtime/expected.js';
 import { type Result, rejected, valid } from '../../runtime/result.js';
-import type { Instance, InstanceStatus, Rejection } from '../contract.js';
+import type { Instance, Rejection } from '../contract.js';
 import { isWeight, parseInstance } from '../instance.js';
 import { META, metadataOf } from './entry.js';
+import { type Check, type CheckHealth, type Condition, conditionOf } from './maintenance.js';
 
 export interface HealthList {
   readonly instances: readonly Instance[];
   readonly rejected: readonly Rejection[];
 }
 
-/** What the checks of an entry say together, worst first. */
-export type Aggregate = 'maintenance' | 'critical' | InstanceStatus;
-
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The passing and warning instances in the answer. Throws UNAVAILABLE when the answer is no list at all. */
+/** The instances in the answer, without the critical ones. Throws UNAVAILABLE when the answer is no list at all. */
 export function decodeHealth(service: string, json: unknown): HealthList {
   if (!Array.isArray(json)) {
     throw new PilotfishError(
@@ -34,10 +32,10 @@ export function decodeHealth(service: string, json: unknown): HealthList {
   const rejections: Rejection[] = [];
   for (const item of json) {
     const fields = fieldsOf(item);
-    const status = aggregate(fields.Checks);
-    if (status !== 'passing' && status !== 'warning') continue;
     const entry = fieldsOf(fields.Service);
-    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), status);
+    const condition = conditionOf(checksOf(fields.Checks), isOurEntry(fieldsOf(entry.Meta)));
+    if (condition === undefined) continue;
+    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), condition);
     if (decoded.ok) found.push({ instance: decoded.value, modified: Number(entry.ModifyIndex) || 0 });
     else rejections.push({ entry: entryName(fields), reason: decoded.error });
   }
@@ -46,34 +44,23 @@ export function decodeHealth(service: string, json: unknown): HealthList {
   return { instances: found.map(({ instance }) => instance), rejected: rejections };
 }
 
-/** Maintenance over critical over warning over passing; an entry without checks passes. */
-export function aggregate(checks: unknown): Aggregate {
-  const all = Array.isArray(checks) ? checks.map(fieldsOf) : [];
-  if (all.some(({ CheckID }) => isMaintenance(CheckID))) return 'maintenance';
-  if (all.every(({ Status }) => Status === 'passing')) return 'passing';
-  return all.every(({ Status }) => Status === 'passing' || Status === 'warning') ? 'warning' : 'critical';
-}
-
-function isMaintenance(checkId: unknown): boolean {
-  return checkId === '_node_maintenance' || String(checkId).startsWith('_service_maintenance:');
-}
-
 /** One `Service` object, from the catalog or from the agent. `node` is where it runs. */
 export function decodeEntry(
   service: string,
   entry: Fields,
   node: Fields,
-  status: InstanceStatus,
+  { status, note, health }: Condition,
 ): Result<Instance, string> {
   const meta = fieldsOf(entry.Meta);
-  const ours = meta[META.id] !== undefined;
+  const ours = isOurEntry(meta);
   const parsed = parseInstance({
     service,
     id: ours ? meta[META.id] : foreignId(node.Node, entry.ID),
     host: entry.Address === '' || entry.Address === undefined ? node.Address : entry.Address,
     port: entry.Port,
-    weight: (ours ? exactWeight(meta) : undefined) ?? weightOf(fieldsOf(entry.Weights), status),
+    weight: (ours ? exactWeight(meta) : undefined) ?? weightOf(fieldsOf(entry.Weights), health),
     status,
+    note: note ?? (ours ? meta[META.note] : undefined),
     zone: ours ? meta[META.zone] : meta.zone,
     version: ours ? meta[META.version] : meta.version,
     tags: entry.Tags ?? [],
@@ -82,14 +69,18 @@ export function decodeEntry(
   return parsed.ok ? valid(parsed.value) : rejected(parsed.error.map(formatProblem).join('; '));
 }
 
+function isOurEntry(meta: Fields): boolean {
+  return meta[META.id] !== undefined;
+}
+
 function exactWeight(meta: Fields): number | undefined {
   const text = meta[META.weight];
   const weight = typeof text === 'string' && text !== '' ? Number(text) : undefined;
   return isWeight(weight) ? weight : undefined;
 }
 
-function weightOf(weights: Fields, status: InstanceStatus): unknown {
-  return (status === 'passing' ? weights.Passing : weights.Warning) ?? 1;
+function weightOf(weights: Fields, health: CheckHealth): unknown {
+  return (health === 'passing' ? weights.Passing : weights.Warning) ?? 1;
 }
 
 /** Undefined, which no instance may be called, when either part is missing. */
@@ -106,6 +97,16 @@ function escaped(text: string, outside: RegExp): string {
 function entryName({ Node, Service }: Fields): string {
   const name = `${String(fieldsOf(Node).Node)}/${String(fieldsOf(Service).ID)}`;
   return name.slice(0, 512);
+}
+
+/** None for anything that is no list. */
+function checksOf(value: unknown): readonly Check[] {
+  return Array.isArray(value) ? value.map(fieldsOf) : [];
+}
+
+/** Each check by its id. */
+export function checksById(value: unknown): ReadonlyMap<unknown, Check> {
+  return new Map(checksOf(value).map((check) => [check.CheckID, check]));
 }
 
 /** The object itself, or an empty one for anything that has no fields. */

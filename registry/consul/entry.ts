@@ -7,12 +7,14 @@
  * | service, id | `Service`, and `ID` = `<service>~<id>`: Consul wants it unique per agent, not per service |
  * | endpoint, tags | `Address`, `Port`, `Tags` |
  * | weight | exactly in Meta; `Weights` rounded, at least 1, because Consul has no weight 0 |
- * | status | of the TTL check `service:<ID>` |
- * | zone, version | Meta `pilotfish-zone`, `pilotfish-version` |
+ * | status `passing`, `warning` | of the TTL check `service:<ID>` |
+ * | status `draining`, `maintenance`, with its note | Consul's maintenance mode, see `maintenance.ts` |
+ * | zone, version, any other note | Meta `pilotfish-zone`, `pilotfish-version`, `pilotfish-note` |
  * | metadata | Meta, key by key |
  */
 import { BadInputError, describe, type Problem } from '../../runtime/expected.js';
-import type { Instance, InstanceStatus } from '../contract.js';
+import type { Instance } from '../contract.js';
+import { type CheckHealth, healthOf, maintenanceIdOf, reasonOf } from './maintenance.js';
 
 /** Meta keys of our own. */
 export const META = {
@@ -22,6 +24,7 @@ export const META = {
   weight: 'pilotfish-weight',
   zone: 'pilotfish-zone',
   version: 'pilotfish-version',
+  note: 'pilotfish-note',
 } as const;
 
 const META_PREFIX = 'pilotfish-';
@@ -42,7 +45,11 @@ export interface AgentEntry {
   readonly meta: Readonly<Record<string, string>>;
   /** The same for both states: the check says how we are, not how much we take. */
   readonly weights: { readonly Passing: number; readonly Warning: number };
-  readonly status: InstanceStatus;
+  /** Of the TTL check. */
+  readonly health: CheckHealth;
+  readonly maintenanceId: string;
+  /** Why it is out of service; undefined for an entry that is in service. */
+  readonly reason: string | undefined;
 }
 
 /** The `Service.ID` of an instance. */
@@ -69,7 +76,9 @@ export function encodeEntry(instance: Instance, owner: string): AgentEntry {
     tags,
     meta: encodeMeta(instance, owner),
     weights: { Passing: whole, Warning: whole },
-    status,
+    health: healthOf(status),
+    maintenanceId: maintenanceIdOf(id),
+    reason: reasonOf(instance),
   };
 }
 
@@ -79,13 +88,14 @@ export function metadataOf(meta: Readonly<Record<string, unknown>>): Record<stri
 }
 
 function encodeMeta(instance: Instance, owner: string): Record<string, string> {
-  const { id, weight, zone, version, metadata } = instance;
+  const { id, weight, zone, version, note, metadata } = instance;
   const own = {
     [META.id]: id,
     [META.owner]: owner,
     [META.weight]: String(weight),
     ...(zone === undefined ? {} : { [META.zone]: zone }),
     ...(version === undefined ? {} : { [META.version]: version }),
+    ...(note === undefined || reasonOf(instance) !== undefined ? {} : { [META.note]: note }),
   };
   const problems = Object.keys(metadata).flatMap(keyProblems);
   const meta = { ...metadata, ...own };

@@ -7,9 +7,12 @@ import { type Dispatcher, Pool } from 'undici';
 import { withDeadline } from '../../runtime/abort.js';
 import type { Clock } from '../../runtime/clock.js';
 import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
-import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
+import { formatHostPort } from '../../runtime/host-port.js';
 import { printable } from '../../runtime/printable.js';
 import type { ConnectionState } from './connection-state.js';
+import type { ConsulSettings } from './settings.js';
+import { tlsConnector } from './tls.js';
+import type { Token } from './token.js';
 
 /** An instance is about 1.5 kB of JSON, so this is some 20,000 of them; beyond it the answer is cut off unread. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
@@ -33,47 +36,51 @@ export interface GetOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+export interface HttpParts {
+  readonly settings: ConsulSettings;
+  readonly token: Token;
+  readonly clock: Clock;
+  readonly state: ConnectionState;
+}
+
 export class ConsulHttp {
   readonly #pool: Pool;
-  readonly #headers: Record<string, string>;
-  readonly #clock: Clock;
-  readonly #state: ConnectionState;
+  readonly #parts: HttpParts;
 
-  constructor(agent: HostPort, token: string | undefined, clock: Clock, state: ConnectionState) {
-    this.#pool = new Pool(`http://${formatHostPort(agent)}`, {
+  constructor(parts: HttpParts) {
+    const { agent, tls } = parts.settings;
+    this.#parts = parts;
+    this.#pool = new Pool(`${tls === undefined ? 'http' : 'https'}://${formatHostPort(agent)}`, {
       connections: MAX_CONNECTIONS,
       headersTimeout: 0,
       bodyTimeout: 0,
+      ...(tls && { connect: tlsConnector(tls, agent.host) }),
     });
-    this.#headers = {
-      accept: 'application/json',
-      ...(token === undefined ? {} : { 'x-consul-token': token }),
-    };
-    this.#clock = clock;
-    this.#state = state;
   }
 
   /** The JSON at `path`. Rejects DENIED, UNAVAILABLE, TIMEOUT, or with the signal's reason. */
   get(path: string, { query = {}, statuses = [200], deadlineMs, signal }: GetOptions): Promise<Answer> {
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const target = `${path}?${new URLSearchParams(given)}`;
-    return this.#state.track(signal, () =>
-      withDeadline(this.#clock, deadlineMs, `GET ${path}`, signal, (link) =>
-        this.#request(target, link)
+    const { clock, state, token } = this.#parts;
+    const attempt = (text: string | undefined): Promise<Answer> =>
+      withDeadline(clock, deadlineMs, `GET ${path}`, signal, (link) =>
+        this.#request(target, text, link)
           .then((answer) => readAnswer(answer, path, statuses))
           .catch((error) => {
             throw failure(error, path, link);
           }),
-      ),
-    );
+      );
+    return state.track(signal, () => token.use(attempt));
   }
 
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
 
-  #request(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    return this.#pool.request({ method: 'GET', path, headers: this.#headers, signal });
+  #request(path: string, token: string | undefined, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const headers = { accept: 'application/json', ...(token !== undefined && { 'x-consul-token': token }) };
+    return this.#pool.request({ method: 'GET', path, headers, signal });
   }
 }
 

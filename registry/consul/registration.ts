@@ -14,13 +14,14 @@ import { describe, reject } from '../../runtime/expected.js';
 import type { Logger } from '../../runtime/logger.js';
 import type { Random } from '../../runtime/random.js';
 import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
-import { sameInstance } from '../instance.js';
 import type { ConsulAgent, FoundEntry } from './agent.js';
 import type { Catalog, CatalogItem } from './catalog.js';
-import { decodeEntry, fieldsOf } from './decode.js';
+import { checksById } from './decode.js';
 import { type AgentEntry, checkIdOf, encodeEntry, entryId } from './entry.js';
+import { type Check, healthOf, isOurs, isTheirs, maintenanceOfOthers } from './maintenance.js';
 import { withRetries } from './retry.js';
 import { type Serial, serial } from './serial.js';
+import { type ShownEntry, shows } from './shown.js';
 
 export interface RegistrationParts {
   readonly agent: ConsulAgent;
@@ -55,6 +56,7 @@ export class ConsulRegistration implements Registration {
   #beats = 0;
   #acceptedAt = 0;
   #late = false;
+  #begunByOthers: Check | undefined;
 
   /** Makes the handle only: `start` writes the entry. */
   constructor(parts: RegistrationParts, instance: Instance) {
@@ -94,9 +96,8 @@ export class ConsulRegistration implements Registration {
       if (this.#loss !== undefined) return 'absent';
       const found = await withRetries(signal, () => this.#findOurs(signal));
       if (found === undefined) return 'absent';
-      const status = found.checks.get(this.#checkId);
-      if (status === undefined) return this.#lose('deleted');
-      return status === this.#instance.status && this.#holds(found.service) ? 'present' : 'changed';
+      if (!found.checks.has(this.#checkId)) return this.#lose('deleted');
+      return shows(found, this.#instance) ? 'present' : 'changed';
     });
   }
 
@@ -114,20 +115,24 @@ export class ConsulRegistration implements Registration {
     const entry = encodeEntry(instance, this.owner);
     await withRetries(signal, () => this.#writeOnce(entry, signal));
     this.#accepted();
-    await this.#awaitCatalog((item) => item !== undefined && shows(item, instance, this.#checkId), signal);
+    await this.#awaitCatalog((item) => item !== undefined && shows(shownBy(item), instance), signal);
   }
 
   async #writeOnce(entry: AgentEntry, signal: Signal): Promise<void> {
     const { agent } = this.#parts;
-    const { id, checkId, status } = entry;
-    await agent.register(entry, { signal });
+    const { id, checkId, health, maintenanceId } = entry;
+    const before = entry.reason === undefined ? undefined : await agent.find(id, { signal });
+    const reason = isTheirs(before?.checks.get(maintenanceId)) ? undefined : entry.reason;
+    await agent.register({ ...entry, reason }, { signal });
     const found = await agent.find(id, { signal });
     if (found?.owner !== this.owner) {
       const got = found === undefined ? 'no entry' : 'that of another owner';
       throw new PilotfishError('UNAVAILABLE', `expected our entry, got ${got}, at read back of ${id}`);
     }
-    // An entry that was there before kept the status of its check.
-    if (found.checks.get(checkId) !== status) await agent.report(checkId, status, { signal });
+    // An entry that was there before kept the health of its check, and what took it out of service.
+    if (found.checks.get(checkId)?.Status !== health) await agent.report(checkId, health, { signal });
+    const ended = entry.reason === undefined && isOurs(found.checks.get(maintenanceId));
+    if (ended) await agent.endMaintenance(id, { signal });
   }
 
   async #remove(signal: Signal): Promise<void> {
@@ -140,10 +145,10 @@ export class ConsulRegistration implements Registration {
 
   async #removeOnce(signal: Signal): Promise<void> {
     const { agent } = this.#parts;
-    const isOurs = async () => (await agent.find(this.entryId, { signal }))?.owner === this.owner;
-    if (!(await isOurs())) return;
+    const isThere = async () => (await agent.find(this.entryId, { signal }))?.owner === this.owner;
+    if (!(await isThere())) return;
     await agent.deregister(this.entryId, { signal });
-    if (await isOurs()) {
+    if (await isThere()) {
       throw new PilotfishError('UNAVAILABLE', `expected no entry, got ours, at read back of ${this.entryId}`);
     }
   }
@@ -171,7 +176,8 @@ export class ConsulRegistration implements Registration {
     // A heartbeat also keeps alive what another owner wrote under our id; once a TTL is soon enough to notice.
     const looks = this.#beats++ % BEATS_PER_TTL === 0;
     if (looks && (await this.#findOurs(signal, options.deadlineMs)) === undefined) return;
-    if (await this.#parts.agent.report(this.#checkId, this.#instance.status, options)) this.#accepted();
+    const health = healthOf(this.#instance.status);
+    if (await this.#parts.agent.report(this.#checkId, health, options)) this.#accepted();
     else this.#lose('deleted');
   }
 
@@ -179,9 +185,28 @@ export class ConsulRegistration implements Registration {
   async #findOurs(signal: Signal, deadlineMs?: number): Promise<FoundEntry | undefined> {
     const limit = deadlineMs === undefined ? {} : { deadlineMs };
     const found = await this.#parts.agent.find(this.entryId, { signal, ...limit });
-    if (found?.owner === this.owner) return found;
+    if (found?.owner === this.owner) {
+      this.#notice(maintenanceOfOthers(found.checks.values()));
+      return found;
+    }
     this.#lose(found === undefined ? 'deleted' : 'taken');
     return undefined;
+  }
+
+  /** A maintenance that somebody else began is theirs to end: it is told, and nothing else is done about it. */
+  #notice(maintenance: Check | undefined): void {
+    const { logger } = this.#parts;
+    const before = this.#begunByOthers;
+    this.#begunByOthers = maintenance;
+    if ((before === undefined) === (maintenance === undefined)) return;
+    const entry = this.entryId;
+    if (maintenance === undefined)
+      logger.info({ entry }, 'the maintenance that somebody began in Consul is over');
+    else
+      logger.warn(
+        { entry, reason: maintenance.Notes },
+        'somebody began a maintenance in Consul: no traffic until they end it',
+      );
   }
 
   async #assertOurs(signal: Signal): Promise<void> {
@@ -218,22 +243,11 @@ export class ConsulRegistration implements Registration {
     );
   }
 
-  #holds(service: FoundEntry['service']): boolean {
-    const { status } = this.#instance;
-    const decoded = decodeEntry(this.#instance.service, service, {}, status);
-    return decoded.ok && sameInstance(decoded.value, this.#instance);
-  }
-
   #awaitCatalog(settled: (item: CatalogItem | undefined) => boolean, signal: Signal): Promise<void> {
     return this.#parts.catalog.until(this.#instance.service, this.owner, settled, signal);
   }
 }
 
-/** Whether an item of the catalog is this instance with this status already. Other checks may hide it all the same. */
-function shows(item: CatalogItem, instance: Instance, checkId: string): boolean {
-  const checks = Array.isArray(item.Checks) ? item.Checks.map(fieldsOf) : [];
-  const check = checks.find(({ CheckID }) => CheckID === checkId);
-  if (check?.Status !== instance.status) return false;
-  const decoded = decodeEntry(instance.service, fieldsOf(item.Service), fieldsOf(item.Node), instance.status);
-  return decoded.ok && sameInstance(decoded.value, instance);
+function shownBy({ Service, Checks }: CatalogItem): ShownEntry {
+  return { service: Service, checks: checksById(Checks) };
 }

@@ -2,6 +2,7 @@
 import { formatDuration } from '../../runtime/duration.js';
 import { BadInputError, describe, type Problem } from '../../runtime/expected.js';
 import type { HostPort } from '../../runtime/host-port.js';
+import type { TlsFiles } from '../../runtime/tls-files.js';
 import { durationParam, parseRegistryUrl, type RegistryUrl, type UrlRules } from '../url.js';
 
 export interface ConsulSettings {
@@ -16,11 +17,24 @@ export interface ConsulSettings {
   /** How long Consul keeps a critical entry before it deletes it. */
   readonly deregisterAfterMs: number;
   readonly tokenFile: string | undefined;
+  /** Undefined for plain HTTP. */
+  readonly tls: TlsFiles | undefined;
 }
 
 const RULES: UrlRules = {
   defaultPort: 8500,
-  params: { dc: 'text', ttl: 'duration', wait: 'duration', deregisterAfter: 'duration', tokenFile: 'text' },
+  params: {
+    dc: 'text',
+    ttl: 'duration',
+    wait: 'duration',
+    deregisterAfter: 'duration',
+    tokenFile: 'text',
+    tls: 'text',
+    ca: 'text',
+    cert: 'text',
+    key: 'text',
+    serverName: 'text',
+  },
 };
 
 /** The limits of each duration: Consul accepts others and silently does something else. */
@@ -45,6 +59,17 @@ export function parseConsulUrl(text: string): ConsulSettings {
     waitMs: durationOf(url, 'wait'),
     deregisterAfterMs: durationOf(url, 'deregisterAfter'),
     tokenFile: url.params.get('tokenFile'),
+    tls: tlsOf(url),
+  };
+}
+
+function tlsOf({ params }: RegistryUrl): TlsFiles | undefined {
+  if (params.get('tls') !== 'true') return undefined;
+  return {
+    ca: params.get('ca'),
+    cert: params.get('cert'),
+    key: params.get('key'),
+    serverName: params.get('serverName'),
   };
 }
 
@@ -59,6 +84,13 @@ function problemsOf(url: RegistryUrl): Problem[] {
   const dc = params.get('dc');
   expect(/^[\w-]{1,64}$/.test(dc ?? 'dc1'), 'registry?dc', 'the name of a datacenter', describe(dc));
   expect(params.get('tokenFile') !== '', 'registry?tokenFile', 'the path of a file', '""');
+  const tls = params.get('tls');
+  expect(['true', 'false', undefined].includes(tls), 'registry?tls', 'true or false', describe(tls));
+  for (const name of ['ca', 'cert', 'key', 'serverName']) {
+    const alone = params.has(name) && tls !== 'true';
+    expect(!alone, `registry?${name}`, 'tls=true beside it', describe(params.get(name)));
+  }
+  expect(params.has('cert') === params.has('key'), 'registry?cert', 'cert and key together', 'one of them');
   for (const name of Object.keys(DURATIONS) as DurationName[]) {
     const { leastMs, mostMs } = DURATIONS[name];
     const ms = durationOf(url, name);

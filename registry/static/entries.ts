@@ -1,6 +1,6 @@
 /**
  * The instances of one service in an endpoints file: `"10.0.0.1:8080"`, or an object with `host`, `port` and any of
- * `id`, `weight`, `status`, `zone`, `version`, `tags`, `metadata`. An entry without `id` is named by its address.
+ * `id`, `weight`, `status`, `note`, `zone`, `version`, `tags`, `metadata`. An entry without `id` is named by its address.
  */
 import { describe, formatProblem } from '../../runtime/expected.js';
 import { parseHostPort } from '../../runtime/host-port.js';
@@ -35,18 +35,19 @@ function parseEntry(service: string, item: unknown, path: string): Result<Instan
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     return rejected(`expected host:port or an object with both, got ${describe(item)}, at ${path}`);
   }
-  const { id, host, port, weight, status, zone, version, tags, metadata } = fields as Record<string, unknown>;
+  const { id, host, port, ...rest } = fields as Record<string, unknown>;
   const parsed = parseInstance({
     service,
     id: id ?? `${host}:${port}`,
     host,
     port,
-    weight,
-    status,
-    zone,
-    version,
-    tags,
-    metadata,
+    weight: rest.weight,
+    status: rest.status,
+    note: rest.note,
+    zone: rest.zone,
+    version: rest.version,
+    tags: rest.tags,
+    metadata: rest.metadata,
   });
   if (parsed.ok) return valid(parsed.value);
   const problems = parsed.error.map((problem) => ({ ...problem, path: `${path}.${problem.path}` }));

@@ -1,6 +1,6 @@
 /** What every registry promises to whoever reads it. Run it against a new backend with `ReaderHarness`. */
 import assert from 'node:assert/strict';
-import type { RegistryReader } from '../contract.js';
+import { INSTANCE_STATUSES, type RegistryReader } from '../contract.js';
 import { type ContractCase, freshService, idsOf, instanceOf, type ReaderHarness } from './harness.js';
 import { Watching } from './watching.js';
 
@@ -51,6 +51,23 @@ export const readerContract: readonly ContractCase<ReaderHarness>[] = [
       await reading(harness, service, async (watching) => {
         const list = await watching.until('it', ({ instances }) => instances.length === 1);
         assert.deepEqual(JSON.parse(JSON.stringify(list.instances[0])), JSON.parse(JSON.stringify(instance)));
+      });
+    },
+  },
+  {
+    name: 'an instance is listed whatever its status is, with the note that explains it',
+    async run(harness) {
+      const service = freshService();
+      const list = INSTANCE_STATUSES.map((status, at) =>
+        instanceOf({ service, id: `${at}`, status, note: status === 'maintenance' ? 'new disk' : undefined }),
+      );
+      await harness.publish(service, list);
+      await reading(harness, service, async (watching) => {
+        const { instances } = await watching.until('all', (found) => found.instances.length === list.length);
+        assert.deepEqual(
+          instances.map(({ status, note }) => [status, note]),
+          list.map(({ status, note }) => [status, note]),
+        );
       });
     },
   },

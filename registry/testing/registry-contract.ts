@@ -34,6 +34,15 @@ async function lostWithin(registration: Registration, ms: number): Promise<LostR
 const listed = (id: string) => (list: { instances: readonly Instance[] }) =>
   list.instances.some((instance) => instance.id === id);
 
+/** True for a list of nothing but this instance, with this status and note. */
+const shows =
+  ({ id, status, note }: Instance) =>
+  ({ instances }: { instances: readonly Instance[] }) =>
+    instances.length === 1 &&
+    instances[0]?.id === id &&
+    instances[0].status === status &&
+    instances[0].note === note;
+
 export const registryContract: readonly ContractCase<RegistryHarness>[] = [
   {
     name: 'a registered instance becomes visible, and confirms itself',
@@ -69,6 +78,68 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
         await watching.until('a warning', (list) => list.instances[0]?.status === 'warning');
         await registration.update({ ...instance, status: 'passing' });
         await watching.until('passing', (list) => list.instances[0]?.status === 'passing');
+      }),
+  },
+  {
+    name: 'an instance that drains or is in maintenance stays listed with its note, and returns to passing in place',
+    run: (harness) =>
+      scene(harness, async ({ registry, watching, instance }) => {
+        const registration = await registry.register(instance);
+        await watching.until('the instance', listed('one'));
+        const before = watching.seen.length;
+        const states: readonly Partial<Instance>[] = [
+          { status: 'draining' },
+          { status: 'maintenance', note: 'new disk: ünïcode & more' },
+          { status: 'draining', note: '' },
+          { status: 'warning', note: undefined },
+        ];
+        for (const state of [...states, instance]) {
+          const next = { ...instance, ...state };
+          await registration.update(next);
+          await watching.until(JSON.stringify(state), shows(next));
+          assert.equal(await registration.confirm(), 'present');
+        }
+        assert.ok(watching.seen.slice(before).every((list) => idsOf(list).join() === 'one'));
+      }),
+  },
+  {
+    name: 'an instance that goes from draining to maintenance is never listed as passing between them',
+    run: (harness) =>
+      scene(harness, async ({ registry, watching, instance }) => {
+        const registration = await registry.register({ ...instance, status: 'draining', note: '0' });
+        for (const [index, status] of (['maintenance', 'draining', 'maintenance'] as const).entries()) {
+          const next = { ...instance, status, note: `${index}` };
+          await registration.update(next);
+          await watching.until(`${status} ${index}`, shows(next));
+        }
+        const statuses = watching.seen.flatMap((list) => list.instances.map(({ status }) => status));
+        assert.deepEqual(
+          statuses.filter((status) => status !== 'draining' && status !== 'maintenance'),
+          [],
+        );
+      }),
+  },
+  {
+    name: 'an owner that takes over an instance in maintenance can make it passing',
+    run: (harness) =>
+      scene(harness, async ({ registry, watching, instance }) => {
+        const resting: Instance = { ...instance, status: 'maintenance', note: 'left behind' };
+        const owner = await harness.startOwner(resting);
+        await watching.until('the maintenance', shows(resting));
+        await owner.kill();
+        const registration = await registry.register(instance);
+        await watching.until('passing', shows(instance));
+        assert.equal(await registration.confirm(), 'present');
+      }),
+  },
+  {
+    name: 'the entry of an owner that was killed in maintenance is gone within its TTL',
+    run: (harness) =>
+      scene(harness, async ({ watching, instance }) => {
+        const owner = await harness.startOwner({ ...instance, status: 'maintenance' });
+        await watching.until('the instance', listed('one'));
+        await owner.kill();
+        await watching.until('nothing', (list) => list.instances.length === 0, harness.ttlMs);
       }),
   },
   {

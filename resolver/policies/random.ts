@@ -7,7 +7,7 @@ import { below, type Random } from '../../runtime/random.js';
 import type { Pick, Picker, Policy } from '../policy.js';
 import { AliasTable } from './alias-table.js';
 import { preparedPicks } from './prepared-pick.js';
-import { haveEqualWeights } from './weights.js';
+import { effectiveWeight, haveEqualWeights } from './weights.js';
 
 class EvenChance implements Picker {
   readonly #picks: readonly Pick[];
@@ -31,7 +31,7 @@ class WeightedChance implements Picker {
 
   constructor(candidates: readonly Instance[], random: Random) {
     this.#picks = preparedPicks(candidates);
-    this.#table = new AliasTable(candidates.map(({ weight }) => weight));
+    this.#table = new AliasTable(candidates.map(effectiveWeight));
     this.#random = random;
   }
 

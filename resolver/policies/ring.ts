@@ -7,6 +7,7 @@ import type { Instance } from '../../registry/contract.js';
 import { below, type Random } from '../../runtime/random.js';
 import { type Pick, type Picker, sameEndpoint } from '../policy.js';
 import { preparedPicks } from './prepared-pick.js';
+import { effectiveWeight } from './weights.js';
 
 export class Ring implements Picker {
   readonly #picks: readonly Pick[];
@@ -27,7 +28,7 @@ export class Ring implements Picker {
   }
 
   get weight(): number {
-    return (this.#picks[0] as Pick).instance.weight;
+    return effectiveWeight((this.#picks[0] as Pick).instance);
   }
 
   get size(): number {

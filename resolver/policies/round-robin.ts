@@ -19,9 +19,9 @@ const policy: Policy = {
 };
 
 /**
- * Plain when all weights are equal: O(1). Smoothly weighted otherwise: O(log w) for w different weights, and exact in
- * every cycle. Keeps its place by endpoint identity when the list changes, starts at a random place in each client,
- * and allocates nothing per pick.
+ * Plain when all weights are equal, smoothly weighted otherwise and exact in every cycle: each endpoint then has its
+ * weight in picks, give or take one. O(1), on average where it is weighted. Keeps its place by endpoint identity when
+ * the list changes, starts at a random place in each client, and allocates nothing per pick.
  */
 export function roundRobin(): Policy {
   return policy;

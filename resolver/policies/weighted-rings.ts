@@ -1,7 +1,6 @@
 /**
- * Weighted round-robin: one ring for each weight that occurs, and weighted turns among the rings. The cost of a pick
- * grows with the logarithm of the number of different weights, of which a fleet has few, and not with the number of
- * endpoints.
+ * Weighted round-robin: one ring for each weight that occurs, and weighted turns among the rings. Members
+ * of one weight then need no bookkeeping of their own, and keep their order.
  */
 import type { Instance } from '../../registry/contract.js';
 import { fraction, type Random } from '../../runtime/random.js';

@@ -1,17 +1,28 @@
 /** Weights as the policies see them. */
 import type { Instance } from '../../registry/contract.js';
 
+export interface Weighted {
+  readonly weight: number;
+}
+
+/** The weight to choose by. One of weight 0 is a candidate only where nothing better is left, and then counts as 1. */
+export function effectiveWeight({ weight }: Weighted): number {
+  return weight || 1;
+}
+
 /** True when no weight differs from another, so that the plain form of a policy is exact. */
-export function haveEqualWeights(candidates: readonly Instance[]): boolean {
-  return candidates.every(({ weight }) => weight === candidates[0]?.weight);
+export function haveEqualWeights(candidates: readonly Weighted[]): boolean {
+  const [first] = candidates;
+  return first === undefined || candidates.every((each) => effectiveWeight(each) === effectiveWeight(first));
 }
 
 /** The candidates of each weight, in the order in which the weights first appear. */
 export function byWeight(candidates: readonly Instance[]): ReadonlyMap<number, readonly Instance[]> {
   const groups = new Map<number, Instance[]>();
   for (const instance of candidates) {
-    const group = groups.get(instance.weight);
-    if (group === undefined) groups.set(instance.weight, [instance]);
+    const weight = effectiveWeight(instance);
+    const group = groups.get(weight);
+    if (group === undefined) groups.set(weight, [instance]);
     else group.push(instance);
   }
   return groups;

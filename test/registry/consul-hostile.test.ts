@@ -41,7 +41,6 @@ const ids = (snapshot: Snapshot | undefined) => snapshot?.instances.map(({ id })
 test.concurrent.each<[string, Script]>([
   ['at once with the same index', (_, response) => answer(response, healthOf('a'), 5)],
   ['at once with a rising index', (_, response, count) => answer(response, healthOf('a'), count)],
-  ['at once with news each time', (_, response, count) => answer(response, healthOf(`a${count}`), count)],
   ['with an index that falls', (_, response, count) => answer(response, healthOf('a'), 1000 - count)],
   ['with index 0', (_, response) => answer(response, healthOf('a'), 0)],
   ['with no index', (_, response) => answer(response, healthOf('a'))],
@@ -55,6 +54,17 @@ test.concurrent.each<[string, Script]>([
     await watch.close();
     expect(fake.asked.length).toBeGreaterThanOrEqual(3);
     expect(fake.asked.length).toBeLessThanOrEqual(MOST_REQUESTS);
+  });
+});
+
+test('an agent that answers at once with news each time is asked about twenty times a second', async () => {
+  const script: Script = (_, response, count) => answer(response, healthOf(`a${count}`), count);
+  await withFake(script, async (registry, fake) => {
+    const watch = supervise(registry, 'orders', context);
+    await pause(OBSERVED_MS);
+    await watch.close();
+    expect(fake.asked.length).toBeGreaterThan(MOST_REQUESTS);
+    expect(fake.asked.length).toBeLessThanOrEqual(OBSERVED_MS / 50 + MOST_REQUESTS);
   });
 });
 

@@ -1,13 +1,16 @@
 /** How a list of Consul becomes a snapshot: statuses, weights, addresses, ids, and entries that are none. */
 import { describe, expect, test } from 'vitest';
-import { aggregate, decodeHealth } from '../../registry/consul/decode.js';
+import { decodeHealth } from '../../registry/consul/decode.js';
 import { encodeEntry, metadataOf } from '../../registry/consul/entry.js';
 import { indexOf, nextIndex } from '../../registry/consul/index-rules.js';
+import { conditionOf } from '../../registry/consul/maintenance.js';
 import { Pacer } from '../../registry/consul/pacer.js';
 import type { Instance } from '../../registry/contract.js';
 import { parseInstance } from '../../registry/instance.js';
 
-const check = (Status: string, CheckID = 'service:web-1') => ({ CheckID, Status });
+const check = (Status: string, CheckID = 'service:web-1', Notes = '') => ({ CheckID, Status, Notes });
+const NODE = '_node_maintenance';
+const SERVICE = '_service_maintenance:web-1';
 
 function item(service: object = {}, checks: unknown = [check('passing')], node: object = {}): object {
   return {
@@ -33,23 +36,66 @@ function instance(fields: object = {}): Instance {
 describe('the status of an entry', () => {
   test.each([
     ['no checks at all', [], 'passing'],
-    ['a list of checks that is missing', undefined, 'passing'],
     ['all passing', [check('passing'), check('passing', 'serfHealth')], 'passing'],
     ['one warning', [check('passing'), check('warning')], 'warning'],
-    ['one critical', [check('warning'), check('critical')], 'critical'],
-    ['a status nobody knows', [check('sleepy')], 'critical'],
-    ['the node in maintenance', [check('critical', '_node_maintenance'), check('passing')], 'maintenance'],
-    ['the service in maintenance', [check('critical', '_service_maintenance:web-1')], 'maintenance'],
+    ['one critical', [check('warning'), check('critical')], undefined],
+    ['a status nobody knows', [check('sleepy')], undefined],
+    ['the node in maintenance', [check('critical', NODE), check('passing')], 'maintenance'],
+    ['the service in maintenance', [check('critical', SERVICE)], 'maintenance'],
+    ['in maintenance and critical', [check('critical', SERVICE), check('critical')], undefined],
   ])('%s', (_, checks, expected) => {
-    expect(aggregate(checks)).toBe(expected);
+    expect(conditionOf(checks, true)?.status).toBe(expected);
   });
 
-  test('an entry that is critical or in maintenance is not in the list, and is no rejection', () => {
-    const list = decodeHealth('web', [
-      item({}, [check('critical')]),
-      item({}, [check('passing', '_node_maintenance')]),
-    ]);
-    expect(list).toEqual({ instances: [], rejected: [] });
+  test.each([
+    ['our own entry, to drain', true, ['pilotfish draining'], 'draining', undefined],
+    [
+      'our own entry, to drain, with a note',
+      true,
+      ['pilotfish draining: two\nlines'],
+      'draining',
+      'two\nlines',
+    ],
+    ['our own entry, with an empty note', true, ['pilotfish maintenance: '], 'maintenance', ''],
+    ['our own entry, by somebody else', true, ['new disk'], 'maintenance', 'new disk'],
+    [
+      'our own entry, in words that are almost ours',
+      true,
+      ['pilotfish drained'],
+      'maintenance',
+      'pilotfish drained',
+    ],
+    ['a stranger, in our words', false, ['pilotfish draining: x'], 'maintenance', 'pilotfish draining: x'],
+    [
+      'ours to drain, on a node in maintenance',
+      true,
+      ['pilotfish draining', 'kernel'],
+      'maintenance',
+      'kernel',
+    ],
+    ['somebody else, without a reason', false, [undefined], 'maintenance', undefined],
+    ['somebody else, with a very long reason', false, ['x'.repeat(5000)], 'maintenance', 'x'.repeat(1024)],
+  ])('maintenance of %s', (_, ours, reasons, status, note) => {
+    const checks = reasons.map((Notes, at) => ({
+      CheckID: at === 0 ? SERVICE : NODE,
+      Status: 'critical',
+      Notes,
+    }));
+    expect(conditionOf([check('warning'), ...checks], ours)).toEqual({ status, note, health: 'warning' });
+  });
+
+  test('an entry that is critical is not in the list, and is no rejection', () => {
+    expect(decodeHealth('web', [item({}, [check('critical')])])).toEqual({ instances: [], rejected: [] });
+  });
+
+  test('an entry whose checks are missing passes', () => {
+    expect(only(item({}, null)).status).toBe('passing');
+  });
+
+  test('an entry in maintenance keeps the weight of its health', () => {
+    const checks = [check('warning'), check('critical', SERVICE, 'new disk')];
+    const found = only(item({ Weights: { Passing: 10, Warning: 3 } }, checks));
+    expect(found).toMatchObject({ status: 'maintenance', note: 'new disk', weight: 3 });
   });
 });
 
@@ -124,7 +170,10 @@ describe('poison', () => {
 
 describe('an entry of our own', () => {
   function written(one: Instance): object {
-    const { id, name, address, port, tags, meta, weights, status } = encodeEntry(one, 'owner-1');
+    const { id, name, address, port, tags, meta, weights, health, maintenanceId, reason } = encodeEntry(
+      one,
+      'owner-1',
+    );
     const fields = {
       ID: id,
       Service: name,
@@ -134,7 +183,8 @@ describe('an entry of our own', () => {
       Meta: meta,
       Weights: weights,
     };
-    return item(fields, [check(status)]);
+    const maintenance = reason === undefined ? [] : [check('critical', maintenanceId, reason)];
+    return item(fields, [check(health), ...maintenance]);
   }
 
   test.each([
@@ -143,6 +193,9 @@ describe('an entry of our own', () => {
       'every field',
       { zone: 'z', version: '1.2', tags: ['a', 'b'], metadata: { team: 'x' }, status: 'warning' },
     ],
+    ['draining', { status: 'draining' }],
+    ['in maintenance, with a note', { status: 'maintenance', note: 'new disk: 2 TB' }],
+    ['passing, with a note', { note: 'on a new disk' }],
     ['weight 0', { weight: 0 }],
     ['a weight between whole numbers', { weight: 2.5, status: 'warning' }],
     ['the greatest weight', { weight: 65_535 }],
@@ -228,8 +281,16 @@ describe('the pacer', () => {
     return sent;
   }
 
-  test('lets two go at once and then one a second while there is news', () => {
-    expect(times(5, true)).toEqual([0, 0, 1000, 2000, 3000]);
+  test('lets two go at once and then twenty a second while there is news', () => {
+    expect(times(5, true)).toEqual([0, 0, 50, 100, 150]);
+  });
+
+  test('does not hold news back that comes after an answer without any', () => {
+    const pacer = new Pacer();
+    pacer.answered(true);
+    pacer.take(0);
+    pacer.answered(false);
+    expect(pacer.take(100)).toBe(0);
   });
 
   test('slows down to one in two seconds while there is none', () => {

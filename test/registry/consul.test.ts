@@ -2,16 +2,22 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openConsul } from '../../registry/consul/consul.js';
 import { entryId } from '../../registry/consul/entry.js';
+import { openToken } from '../../registry/consul/token.js';
 import type { Instance, Registry, RegistryState, Snapshot } from '../../registry/contract.js';
 import { type SupervisedWatch, supervise } from '../../registry/supervised.js';
 import { freshService, instanceOf } from '../../registry/testing/index.js';
 import { systemClock } from '../../runtime/clock.js';
+import { messageOf } from '../../runtime/errors.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { seededRandom } from '../../runtime/random.js';
+import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { type RunningServer, startServer } from '../servers/index.js';
+import { freePorts } from '../servers/ports.js';
+import { answer, FakeAgent } from './consul-fake-agent.js';
 
 const context = { clock: systemClock, random: seededRandom(5), logger: silentLogger };
 
@@ -238,19 +244,6 @@ describe('lists', () => {
     await api('PUT', `/agent/service/deregister/${service}`);
   });
 
-  test('lack what is in maintenance, which is no loss for its registration', async () => {
-    const registry = await opened();
-    const registration = await registry.register(one());
-    const watch = watched(registry);
-    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual(['a']));
-    const path = `/agent/service/maintenance/${entryId(service, 'a')}`;
-    await api('PUT', `${path}?enable=true&reason=test`);
-    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual([]), { timeout: 5000 });
-    expect(await registration.confirm()).toBe('present');
-    await api('PUT', `${path}?enable=false`);
-    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual(['a']), { timeout: 5000 });
-  });
-
   test('come from another datacenter only if there is one', async () => {
     const registry = await opened('?dc=mars');
     await expect(registry.services()).rejects.toThrow(/No path to datacenter/);
@@ -262,6 +255,113 @@ describe('lists', () => {
     const names = await registry.services();
     expect(names).toContain(service);
     expect(names).not.toContain('consul');
+  });
+});
+
+describe('maintenance', () => {
+  const maintenancePath = () => `/agent/service/maintenance/${entryId(service, 'a')}`;
+  const states = (watch: SupervisedWatch) =>
+    watch.snapshot?.instances.map(({ status, note }) => [status, note]);
+
+  /** The notes of the maintenance check, as `consul maint` shows them; undefined when there is none. */
+  async function reasonAtAgent(): Promise<string | undefined> {
+    const checks = (await api('GET', '/agent/checks')) as Record<string, { Notes: string }>;
+    return checks[`_service_maintenance:${entryId(service, 'a')}`]?.Notes;
+  }
+
+  /** The ids that a client sees which asks for passing entries only, as DNS and consul-template do. */
+  const passingOnly = async () => (await api('GET', `/health/service/${service}?passing`)) as object[];
+
+  test.each([
+    [{ status: 'draining' }, 'pilotfish draining'],
+    [{ status: 'maintenance', note: 'new disk' }, 'pilotfish maintenance: new disk'],
+  ] as const)(
+    'is how %j is written: foreign clients leave it out, and its check passes',
+    async (state, reason) => {
+      const registry = await opened('?ttl=1s');
+      const registration = await registry.register(one(state));
+      expect(await reasonAtAgent()).toBe(reason);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      expect((await checkOf(one()))?.Status).toBe('passing');
+      expect(await passingOnly()).toEqual([]);
+      await registration.update(one());
+      expect(await reasonAtAgent()).toBeUndefined();
+      expect(await passingOnly()).toHaveLength(1);
+      await registration.update(one(state));
+      await registration.close();
+      expect(await reasonAtAgent()).toBeUndefined();
+    },
+  );
+
+  test('comes through a restart of the agent', async () => {
+    await using own = await startServer('consul');
+    const registry = await openConsul(`consul://${own.address}?ttl=1s`, context, {});
+    closers.push(() => registry.close());
+    const watch = watched(registry);
+    const registration = await registry.register(one({ status: 'maintenance', note: 'new disk' }));
+    await own.restart();
+    await vi.waitFor(async () => expect(await registration.confirm()).toBe('present'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(states(watch)).toEqual([['maintenance', 'new disk']]), { timeout: 10_000 });
+    await registry.close();
+  });
+
+  test('of ours that somebody ended is a change, and an update begins it again', async () => {
+    const state = { status: 'draining', note: 'v2' };
+    const registration = await (await opened()).register(one(state));
+    await api('PUT', `${maintenancePath()}?enable=false`);
+    expect(await registration.confirm()).toBe('changed');
+    await registration.update(one(state));
+    expect(await reasonAtAgent()).toBe('pilotfish draining: v2');
+    expect(await registration.confirm()).toBe('present');
+  });
+
+  test('by an operator is listed with the reason and told once, and nothing that we write ends it', async () => {
+    const told: string[] = [];
+    const log = (_: object, text: string) => void told.push(text);
+    const logger = { ...silentLogger, warn: log, info: log };
+    const registry = await openConsul(
+      `consul://${server.address}?ttl=1s&wait=2s`,
+      { ...context, logger },
+      {},
+    );
+    closers.push(() => registry.close());
+    const registration = await registry.register(one());
+    const watch = watched(await opened());
+    await api('PUT', `${maintenancePath()}?enable=true&reason=mine`);
+    await vi.waitFor(() => expect(states(watch)).toEqual([['maintenance', 'mine']]), { timeout: 5000 });
+    expect(await registration.confirm()).toBe('present');
+    await registration.update(one({ status: 'draining' }));
+    await registration.update(one({ weight: 3 }));
+    expect([await registration.confirm(), await reasonAtAgent()]).toEqual(['present', 'mine']);
+    await (await opened()).register(one());
+    expect(await reasonAtAgent()).toBe('mine');
+    expect(told).toEqual([expect.stringMatching(/somebody began a maintenance/)]);
+  });
+
+  test('by an operator that ended is over for us too, and what we wanted meanwhile is a change', async () => {
+    const registration = await (await opened()).register(one());
+    await api('PUT', `${maintenancePath()}?enable=true&reason=mine`);
+    await registration.update(one({ status: 'draining' }));
+    await api('PUT', `${maintenancePath()}?enable=false`);
+    expect(await registration.confirm()).toBe('changed');
+    await registration.update(registration.instance);
+    expect(await reasonAtAgent()).toBe('pilotfish draining');
+  });
+
+  test('of the whole node counts for every entry on it, and is no change of ours', async () => {
+    await using own = await startServer('consul');
+    const registry = await openConsul(`consul://${own.address}?ttl=3s&wait=2s`, context, {});
+    closers.push(() => registry.close());
+    const watch = watched(registry);
+    const registration = await registry.register(one({ status: 'draining', note: 'v2' }));
+    const node = (query: string) =>
+      fetch(`http://${own.address}/v1/agent/maintenance?${query}`, { method: 'PUT' });
+    await node('enable=true&reason=kernel');
+    await vi.waitFor(() => expect(states(watch)).toEqual([['maintenance', 'kernel']]), { timeout: 5000 });
+    expect(await registration.confirm()).toBe('present');
+    await node('enable=false');
+    await vi.waitFor(() => expect(states(watch)).toEqual([['draining', 'v2']]), { timeout: 5000 });
+    await registry.close();
   });
 });
 
@@ -372,6 +472,110 @@ describe('ACLs', () => {
   });
 });
 
+describe('a token that is rotated', () => {
+  test('is read again when the old one is refused, and nothing is lost on the way', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'pilotfish-token-'));
+    const tokenFile = join(dir, 'token');
+    let valid = 'first';
+    const seen: (string | string[] | undefined)[] = [];
+    await using fake = await FakeAgent.start((request, response) => {
+      seen.push(request.headers['x-consul-token']);
+      if (request.headers['x-consul-token'] === valid) answer(response, '10.0.0.1:8300', 5);
+      else response.writeHead(403).end('ACL not found');
+    });
+    await writeFile(tokenFile, 'first', { mode: 0o600 });
+    const registry = await openConsul(`${fake.url}?tokenFile=${tokenFile}`, context, {});
+    const states: RegistryState[] = [];
+    registry.onState((state) => states.push(state));
+    await registry.ping();
+    await writeFile(tokenFile, 'second');
+    valid = 'second';
+    await registry.ping();
+    expect([seen, states]).toEqual([['first', 'first', 'second'], ['connected']]);
+    valid = 'third';
+    await expect(registry.ping()).rejects.toMatchObject({ code: 'DENIED' });
+    await rm(tokenFile);
+    await expect(registry.ping()).rejects.toMatchObject({ code: 'DENIED' });
+    expect([seen.slice(3), registry.state]).toEqual([['second', 'second'], 'denied']);
+    await registry.close();
+    await rm(dir, { recursive: true });
+  });
+
+  test('is read again after ten seconds in any case, and one that cannot be read keeps the last', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'pilotfish-token-'));
+    const tokenFile = join(dir, 'token');
+    await writeFile(tokenFile, 'first', { mode: 0o600 });
+    const clock = new VirtualClock();
+    const told: string[] = [];
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void told.push(text) };
+    const token = await openToken(tokenFile, {}, { clock, logger });
+    const now = () => token.use(async (text) => text);
+    await writeFile(tokenFile, 'second');
+    await clock.advance(9_999);
+    expect(await now()).toBe('first');
+    await clock.advance(1);
+    expect(await now()).toBe('second');
+    await chmod(tokenFile, 0o644);
+    for (let turn = 0; turn < 2; turn++) {
+      await clock.advance(10_000);
+      expect(await now()).toBe('second');
+    }
+    expect(told).toEqual([expect.stringMatching(/could not read the token again/)]);
+    await rm(dir, { recursive: true });
+  });
+});
+
+describe('TLS', () => {
+  const fixture = (name: string): string =>
+    fileURLToPath(new URL(`../fixtures/zookeeper/${name}.pem`, import.meta.url));
+  let own: RunningServer;
+  let port: number;
+
+  beforeAll(async () => {
+    [port] = await freePorts(0);
+    const files = { ca_file: 'authority', cert_file: 'server', key_file: 'server' };
+    const hcl = Object.entries(files).map(([name, file]) => `-hcl=${name} = "${fixture(file)}"`);
+    const args = [...hcl, '-hcl=verify_incoming_https = true', `-hcl=ports { https = ${port} }`];
+    own = await startServer('consul', { args });
+  });
+
+  afterAll(() => own.stop());
+
+  /** What became of a registration and a list under that URL: `ok`, or the message. */
+  async function using(query: string): Promise<string> {
+    const registry = await openConsul(`consul://localhost:${port}?ttl=2s&wait=1s&${query}`, context, {});
+    const name = freshService('tls');
+    const work = async (): Promise<string> => {
+      await registry.register(instanceOf({ service: name, id: 'a' }));
+      const first = await registry.watch(name)[Symbol.asyncIterator]().next();
+      return idsOf(first.value as Snapshot)?.join() === 'a' ? 'ok' : 'an empty list';
+    };
+    return work()
+      .catch(messageOf)
+      .finally(() => registry.close());
+  }
+
+  const client = `cert=${fixture('client-one')}&key=${fixture('client-one')}`;
+  const trusted = `tls=true&ca=${fixture('authority')}`;
+
+  // Each waits for seconds at its close, because something may have been left at an agent that cannot be reached.
+  test.concurrent.each([
+    ['everything right', `${trusted}&${client}`, /^ok$/],
+    [
+      'an authority that did not sign it',
+      `tls=true&ca=${fixture('stranger')}&${client}`,
+      /certificate|signature/,
+    ],
+    ['no authority of its own', `tls=true&${client}`, /certificate/],
+    ['no certificate of the client', trusted, /alert|certificate|socket|closed|ECONNRESET/],
+    ['another server name', `${trusted}&${client}&serverName=elsewhere`, /elsewhere|altnames/],
+    ['a file that is missing', `tls=true&ca=/nowhere.pem&${client}`, /ENOENT/],
+    ['plain HTTP', '', /failed|HTTP|400/],
+  ])('%s', async (_, query, expected) => {
+    expect(await using(query)).toMatch(expected);
+  });
+});
+
 describe('the token', () => {
   const url = 'consul://127.0.0.1:1';
 
@@ -414,6 +618,9 @@ describe('the URL', () => {
     ['consul://a?deregisterAfter=30s', /expected 1m to 720h, got 30s/],
     ['consul://a?dc=a/b', /the name of a datacenter, got "a\/b"/],
     ['consul://a?token=x', /expected one of: dc, ttl, wait, deregisterAfter, tokenFile/],
+    ['consul://a?tls=yes', /expected true or false, got "yes", at registry\?tls/],
+    ['consul://a?ca=x', /expected tls=true beside it, got "x", at registry\?ca/],
+    ['consul://a?tls=true&cert=x', /expected cert and key together/],
     ['consul://user:pass@a', /no user or password/],
   ])('%s is refused', async (url, message) => {
     await expect(openConsul(url, context, {})).rejects.toThrow(message);

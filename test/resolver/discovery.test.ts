@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connect, random, seededRandom } from '../../resolver/index.js';
+import { type Combination, connect, random, seededRandom } from '../../resolver/index.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { fixture, settled } from './fixture.js';
 import { instance, instances, MemoryRegistry } from './memory-registry.js';
@@ -88,6 +88,13 @@ describe('bad input', () => {
     },
   );
 
+  it('another word for what several registries are together is refused', async () => {
+    const options = { registries: 'first' as Combination };
+    await expect(connect(new MemoryRegistry(), options)).rejects.toThrow(
+      'expected merge or prefer, got "first", at registries',
+    );
+  });
+
   it.each([['no-such-scheme://x'], [[]], [['nothing']]])('the registry %j is refused', async (source) => {
     await expect(connect(source)).rejects.toMatchObject({ code: 'BAD_INPUT' });
   });
@@ -124,13 +131,17 @@ describe('status', () => {
 });
 
 describe('several registries', () => {
-  async function pair() {
+  async function pair(registries?: Combination) {
     const clock = new VirtualClock();
     const [first, second] = [
       new MemoryRegistry('memory://10.0.0.1:1'),
       new MemoryRegistry('memory://10.0.0.2:1'),
     ];
-    const discovery = await connect([first, second], { clock, random: seededRandom(3) });
+    const discovery = await connect([first, second], {
+      clock,
+      random: seededRandom(3),
+      ...(registries && { registries }),
+    });
     return { clock, first, second, discovery, orders: discovery.service('orders') };
   }
   type Pair = Awaited<ReturnType<typeof pair>>;
@@ -189,6 +200,66 @@ describe('several registries', () => {
     world.second.list(instances(['b']));
     await settled(world.clock);
     expect(world.orders.snapshot?.revision).toBeGreaterThan(before);
+  });
+
+  it('give the strictest status that a current one knows, also when one of them breaks and comes back', async () => {
+    const world = await pair();
+    const statuses: string[] = [];
+    world.orders.onChange(({ snapshot }) => statuses.push(`${snapshot.instances[0]?.status}`));
+    world.first.list([instance({ id: 'a' })]);
+    world.second.list([instance({ id: 'a', status: 'draining' })]);
+    await settled(world.clock);
+    world.second.fail('down');
+    await settled(world.clock);
+    world.second.heal();
+    await world.clock.advance(15_000);
+    expect(statuses).toEqual(['passing', 'draining', 'passing', 'draining']);
+    const { watchUpdates, watchErrors } = world.discovery.status()[0] ?? {};
+    expect([watchUpdates, watchErrors]).toEqual([3, 1]);
+  });
+
+  it('that are preferred in order move when the first is silent for 10 s, and back when it answers', async () => {
+    const world = await pair('prefer');
+    const lists: string[] = [];
+    const note = () => lists.push(`${Object.keys(ports(world))} ${world.orders.state}`);
+    world.orders.onChange(note);
+    world.second.list([instance({ id: 'b', port: 2 })]);
+    await settled(world.clock);
+    world.first.list([instance({ id: 'a', port: 1 })]);
+    await settled(world.clock);
+    world.first.fail('down');
+    await world.clock.advance(9_999);
+    expect([ports(world), world.orders.state, world.orders.staleMs]).toEqual([{ a: 1 }, 'stale', 9_999]);
+    await world.clock.advance(1);
+    expect([ports(world), world.orders.state, world.orders.staleMs]).toEqual([{ b: 2 }, 'fresh', 0]);
+    world.first.heal();
+    await world.clock.advance(15_000);
+    expect([ports(world), world.orders.state]).toEqual([{ a: 1 }, 'fresh']);
+    expect(lists).toEqual(['b fresh', 'a fresh', 'b fresh', 'a fresh']);
+  });
+
+  it('that are preferred in order grow in revision whichever is used', async () => {
+    const world = await pair('prefer');
+    const revisions: number[] = [];
+    world.orders.onChange(({ snapshot }) => revisions.push(snapshot.revision));
+    world.second.list([instance({ id: 'b', port: 2 })]);
+    await settled(world.clock);
+    world.first.list([instance({ id: 'a', port: 1 })]);
+    await settled(world.clock);
+    world.first.list([]);
+    await settled(world.clock);
+    expect(revisions).toEqual([1, 2, 3]);
+  });
+
+  it('leave no timer of a preference behind', async () => {
+    const world = await pair('prefer');
+    world.first.list([instance({ id: 'a', port: 1 })]);
+    world.second.list([instance({ id: 'b', port: 2 })]);
+    await settled(world.clock);
+    world.first.fail('down');
+    await world.clock.advance(1000);
+    await world.discovery.close();
+    expect(world.clock.pending).toBe(0);
   });
 
   it('leave nothing running', async () => {

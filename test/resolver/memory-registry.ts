@@ -1,6 +1,7 @@
 /** A registry in memory that a test drives: it says what is listed, and when the watch breaks. */
 import type {
   Instance,
+  InstanceStatus,
   OperationOptions,
   RegistryReader,
   Rejection,
@@ -17,10 +18,12 @@ export interface Listed {
   readonly host?: string;
   readonly port?: number;
   readonly weight?: number;
+  readonly status?: InstanceStatus;
+  readonly note?: string;
 }
 
-export function instance({ id, host = '10.0.0.1', port = 80, weight = 1 }: Listed): Instance {
-  const parsed = parseInstance({ service: 'orders', id, host, port, weight });
+export function instance({ host = '10.0.0.1', port = 80, ...rest }: Listed): Instance {
+  const parsed = parseInstance({ service: 'orders', host, port, ...rest });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
   return parsed.value;
 }

@@ -17,7 +17,11 @@ describe('the metrics of a discovery', () => {
     const orders = discovery.service('orders');
     orders.tryPick();
     registry.list(
-      [...instances(['a', 'b']), instance({ id: 'c', host: '0.0.0.0' })],
+      [
+        ...instances(['a', 'b']),
+        instance({ id: 'c', host: '0.0.0.0' }),
+        instance({ id: 'd', status: 'maintenance' }),
+      ],
       [{ entry: 'x', reason: 'y' }],
     );
     await settled(clock);

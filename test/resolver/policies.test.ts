@@ -3,40 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../registry/contract.js';
 import { type Picker, type Policy, random, roundRobin, seededRandom } from '../../resolver/index.js';
 import { shuffled } from '../../runtime/random.js';
-import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { instance, instances } from './memory-registry.js';
-
-function build(policy: Policy, list: readonly Instance[], seed = 1, previous?: Picker): Picker {
-  return policy.build(list, previous, { clock: new VirtualClock(), random: seededRandom(seed) });
-}
-
-function picked(picker: Picker, count: number): string[] {
-  return Array.from({ length: count }, () => picker.pick()?.instance.id as string);
-}
-
-function tally(ids: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const id of ids) counts[id] = (counts[id] ?? 0) + 1;
-  return counts;
-}
-
-function weighted(weights: readonly number[]): Instance[] {
-  return weights.map((weight, n) => instance({ id: `w${`${n}`.padStart(3, '0')}`, weight }));
-}
-
-/** Sum of (observed - expected)² / expected. */
-function chiSquare(observed: readonly number[], expected: readonly number[]): number {
-  return observed.reduce(
-    (sum, count, n) => sum + (count - (expected[n] as number)) ** 2 / (expected[n] as number),
-    0,
-  );
-}
-
-/** What chi-square exceeds once in a million, by the approximation of Wilson and Hilferty. */
-function chiSquareLimit(freedom: number): number {
-  const k = 2 / (9 * freedom);
-  return freedom * (1 - k + 4.75 * Math.sqrt(k)) ** 3;
-}
+import { build, chiSquare, chiSquareLimit, picked, tally, weighted } from './picking.js';
 
 const BOTH: readonly (readonly [string, () => Policy])[] = [
   ['roundRobin', roundRobin],

@@ -28,6 +28,17 @@ describe('the state of a service', () => {
     expect(orders.state).toBe('empty');
   });
 
+  it('is empty when all are in maintenance, and fresh when all drain', async () => {
+    const { clock, registry, discovery } = await fixture();
+    const orders = discovery.service('orders');
+    registry.list([instance({ id: 'a', status: 'maintenance' })]);
+    await settled(clock);
+    expect([orders.state, ids(orders.snapshot)]).toEqual(['empty', ['a']]);
+    registry.list([instance({ id: 'a', status: 'draining' })]);
+    await settled(clock);
+    expect([orders.state, orders.pick().instance.id]).toEqual(['fresh', 'a']);
+  });
+
   it('stays never while the registry does not answer', async () => {
     const { clock, registry, discovery } = await fixture();
     registry.fail('down');
@@ -84,6 +95,58 @@ describe('pick', () => {
     registry.list([resting]);
     await settled(clock);
     expect(orders.pick().instance.id).toBe('resting');
+  });
+
+  it.each(['draining', 'maintenance'] as const)(
+    'leaves out one that is %s from the next pick on, and its picks in flight end as ever',
+    async (status) => {
+      const { clock, registry, discovery } = await fixture();
+      const orders = discovery.service('orders');
+      registry.list(instances(['a', 'b']));
+      await settled(clock);
+      while (orders.pick().instance.id !== 'a') {}
+      orders.pick();
+      const inFlight = orders.pick();
+      expect(inFlight.instance.id).toBe('a');
+      const picked: string[] = [];
+      orders.onChange(() => picked.push(...Array.from({ length: 10 }, () => orders.pick().instance.id)));
+      registry.list([instance({ id: 'a', status }), instance({ id: 'b' })]);
+      await settled(clock);
+      expect(new Set(picked)).toEqual(new Set(['b']));
+      expect(() => inFlight.done('ok', { latencyMs: 5 })).not.toThrow();
+    },
+  );
+
+  it('uses one that drains when nothing else is left, and one in maintenance never', async () => {
+    const { clock, registry, discovery } = await fixture();
+    const orders = discovery.service('orders');
+    registry.list([instance({ id: 'a', status: 'draining' }), instance({ id: 'b', status: 'maintenance' })]);
+    await settled(clock);
+    expect(new Set(Array.from({ length: 10 }, () => orders.pick().instance.id))).toEqual(new Set(['a']));
+    registry.list([instance({ id: 'b', status: 'maintenance', note: 'new disk' })]);
+    await settled(clock);
+    expect(() => orders.pick()).toThrow('orders has 0 usable endpoints, 1 in maintenance');
+  });
+
+  it('gives no policy anything that may not be picked', async () => {
+    const given: string[][] = [];
+    const policy: Policy = {
+      build: (candidates) => {
+        given.push(candidates.map(({ id }) => id));
+        return { pick: () => undefined };
+      },
+    };
+    const { clock, registry, discovery } = await fixture({ policy });
+    discovery.service('orders');
+    registry.list([
+      instance({ id: 'a' }),
+      instance({ id: 'b', status: 'draining' }),
+      instance({ id: 'c', status: 'maintenance' }),
+      instance({ id: 'd', weight: 0 }),
+      instance({ id: 'e', status: 'warning' }),
+    ]);
+    await settled(clock);
+    expect(given).toEqual([['a', 'e']]);
   });
 
   it('uses the new list before anybody hears of it', async () => {
@@ -148,6 +211,27 @@ describe('ready', () => {
     registry.list(instances(['a']));
     await settled(clock);
     expect(ids(await orders.ready())).toEqual(['a']);
+  });
+
+  it('counts what can be picked, and says what the others are', async () => {
+    const { clock, registry, discovery } = await fixture();
+    const orders = discovery.service('orders');
+    const outcome = orders.ready({ minEndpoints: 2, timeoutMs: 100 }).catch((error: unknown) => error);
+    const rest = [
+      instance({ id: 'b', status: 'draining' }),
+      instance({ id: 'c', status: 'maintenance' }),
+      instance({ id: 'd', status: 'maintenance' }),
+      instance({ id: 'e', host: '0.0.0.0' }),
+    ];
+    registry.list([instance({ id: 'a' }), ...rest]);
+    await clock.advance(100);
+    expect(await outcome).toMatchObject({
+      code: 'NO_ENDPOINTS',
+      message:
+        'orders has 1 usable endpoint, 1 draining, 2 in maintenance, 1 refused by the address policy after 100 ms, expected at least 2',
+    });
+    registry.list([instance({ id: 'a' }), instance({ id: 'z' }), ...rest]);
+    expect((await orders.ready({ minEndpoints: 2 })).instances).toHaveLength(5);
   });
 
   it('accepts a confirmed empty list when asked for no endpoints', async () => {

@@ -1,0 +1,36 @@
+/**
+ * A few endpoints for each client, so that a large fleet of callers does not hold a connection to every instance. Chosen
+ * by rendezvous (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998): each client ranks all
+ * endpoints by a hash of both, and keeps the best. When one leaves, only its place is filled anew; when one joins, it
+ * takes one place at most. Weights do not matter to the ranking, so that they may change without any reconnection.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Instance } from '../../registry/contract.js';
+import { checkNumbers } from '../check-numbers.js';
+import { hashText } from '../policies/hash.js';
+import type { Policy } from '../policy.js';
+import { narrowed } from './narrowed.js';
+
+export interface SubsetOptions {
+  /** How many endpoints. All of them while there are no more than that. */
+  readonly size: number;
+  /** What tells this client from the others; the same one chooses the same endpoints. Default: a random one. */
+  readonly clientId?: string;
+}
+
+/**
+ * `policy` on the client's own subset; never leaves nothing. Over many clients each endpoint is in about equally many
+ * subsets, by chance: with c clients it is in c * size / n of them, give or take the root of that. Throws BAD_INPUT for
+ * a size below 1.
+ */
+export function subset({ size, clientId = randomUUID() }: SubsetOptions, policy: Policy): Policy {
+  checkNumbers({ size: { value: size, min: 1, max: Number.MAX_SAFE_INTEGER } });
+  const client = hashText(clientId);
+  const rankOf = ({ id }: Instance): number => hashText(id, client);
+  return narrowed((candidates) => {
+    if (candidates.length <= size) return candidates;
+    const ranks = Float64Array.from(candidates, rankOf);
+    const last = ranks.toSorted()[Math.floor(size) - 1] as number;
+    return candidates.filter((_, at) => (ranks[at] as number) <= last);
+  }, policy);
+}

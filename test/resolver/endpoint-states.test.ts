@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { EndpointStates } from '../../resolver/index.js';
+import { instance, instances } from './memory-registry.js';
+
+function counter(): () => number {
+  let made = 0;
+  return () => ++made;
+}
+
+test('an endpoint keeps its state when the list or its own data change', () => {
+  const create = counter();
+  const first = new EndpointStates(instances(['a', 'c']), undefined, 0, create);
+  const changed = [instance({ id: 'a', weight: 7 }), ...instances(['b', 'c'])];
+  expect(first.current).toEqual([1, 2]);
+  expect(new EndpointStates(changed, first, 10, create).current).toEqual([1, 3, 2]);
+});
+
+test('the same id at another address is another endpoint', () => {
+  const create = counter();
+  const first = new EndpointStates(instances(['a']), undefined, 0, create);
+  const moved = [instance({ id: 'a', port: 81 })];
+  expect(new EndpointStates(moved, first, 10, create).current).toEqual([2]);
+});
+
+test.each([
+  { awayMs: 59_999, state: 1 },
+  { awayMs: 60_000, state: 3 },
+])('an endpoint that comes back after $awayMs ms has the state $state', ({ awayMs, state }) => {
+  const create = counter();
+  const both = new EndpointStates(instances(['a', 'b']), undefined, 0, create);
+  const one = new EndpointStates(instances(['b']), both, 1000, create);
+  const still = new EndpointStates(instances(['b']), one, 1000 + awayMs, create);
+  expect(new EndpointStates(instances(['a']), still, 1000 + awayMs, create).current).toEqual([state]);
+});
+
+test('what left for good is forgotten, so churn does not fill the memory', () => {
+  let states: EndpointStates<number> | undefined;
+  for (let step = 0; step < 1000; step++) {
+    states = new EndpointStates(instances([`i${step}`]), states, step * 1000, () => step);
+  }
+  expect(states?.size).toBeLessThanOrEqual(61);
+});
