@@ -9,16 +9,18 @@ import { codeOf, NobodyListensError, type Verdict, verdictOf } from './verdict.j
 /** From the first refusal to the second look. */
 export const CONFIRM_AFTER_MS = 5;
 
+type Attempt<T> = (signal: AbortSignal) => Promise<T>;
+
 /** Rejects with a `NobodyListensError` when `address` refuses twice. */
-export function confirmed(dial: Dial, address: string, clock: Clock): Dial {
+export function confirmed<T>(attempt: Attempt<T>, address: string, clock: Clock): Attempt<T> {
   return async (signal) => {
     try {
-      return await dial(signal);
+      return await attempt(signal);
     } catch (error) {
       if (!isRefused(error)) throw error;
     }
     await sleep(clock, CONFIRM_AFTER_MS, signal);
-    return dial(signal).catch((error: unknown) => {
+    return attempt(signal).catch((error: unknown) => {
       throw isRefused(error) ? new NobodyListensError(address) : error;
     });
   };

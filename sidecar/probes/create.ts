@@ -1,4 +1,4 @@
-/** From a probe's configuration to the probe. Only an HTTP probe loads the HTTP client. */
+/** From a probe's configuration to the probe. What only one type of probe needs is loaded for it alone. */
 import type { Clock } from '../../runtime/clock.js';
 import { type Logger, silentLogger } from '../../runtime/logger.js';
 import type { ProbeConfig } from '../config/config.js';
@@ -22,6 +22,12 @@ export async function createProbe(config: ProbeConfig, context: ProbeContext): P
       return tcpProbe(config, clock, network);
     case 'http':
       return (await import('./http.js')).httpProbe(config, { clock, logger, network });
+    case 'grpc':
+      return (await import('./grpc.js')).grpcProbe(config, { clock, logger, network });
+    case 'udp':
+      return (await import('./udp.js')).udpProbe(config, clock, network);
+    case 'exec':
+      return (await import('./exec.js')).execProbe(config, clock);
     case 'ttl':
       return new TtlProbe(config, clock);
   }

@@ -3,6 +3,7 @@
  * (an application may listen on either), to whatever DNS says only when asked to. The signal ends it in every
  * phase.
  */
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, type Socket, connect as systemConnect } from 'node:net';
 import { abortable } from '../../runtime/abort.js';
@@ -19,10 +20,13 @@ export type Lookup = (host: string) => Promise<readonly string[]>;
 export interface Network {
   readonly connect: Connect;
   readonly lookup: Lookup;
+  /** A socket that is neither bound nor connected yet. */
+  readonly datagrams: (family: 'udp4' | 'udp6') => DatagramSocket;
 }
 
 export const systemNetwork: Network = {
   connect: ({ host, port }) => systemConnect({ host, port }),
+  datagrams: createSocket,
   lookup: async (host) => (await systemLookup(host, { all: true })).map(({ address }) => address),
 };
 
@@ -38,15 +42,26 @@ export function dialer(target: ProbeTarget, network: Network): Dial {
     openFirst(await abortable(addresses(), signal), target.port, signal, network.connect);
 }
 
-/** A failed lookup answers with the last good addresses: a dead name server says nothing of a service. */
-function addressSource({ host, resolve }: ProbeTarget, lookup: Lookup): () => Promise<readonly string[]> {
+/**
+ * A failed lookup answers with the last good addresses: a dead name server says nothing of a service. So does one that
+ * an earlier check gave up waiting for, and no other is started beside it: each occupies one of few threads.
+ */
+export function addressSource(
+  { host, resolve }: ProbeTarget,
+  lookup: Lookup,
+): () => Promise<readonly string[]> {
   const fixed = fixedAddresses(host);
   if (fixed !== undefined) return async () => fixed;
   if (!resolve) throw new PilotfishError('BAD_INPUT', `expected an IP address, got "${host}", at host`);
   let lastGood: readonly string[] = [];
+  let pending: Promise<readonly string[]> | undefined;
   return async () => {
+    if (pending !== undefined && lastGood.length > 0) return lastGood;
+    pending ??= lookup(host).finally(() => {
+      pending = undefined;
+    });
     try {
-      lastGood = (await lookup(host)).slice(0, MAX_ADDRESSES);
+      lastGood = (await pending).slice(0, MAX_ADDRESSES);
     } catch (error) {
       if (lastGood.length === 0) throw error;
     }
@@ -85,7 +100,8 @@ function opened(socket: Socket): Promise<Socket> {
   });
 }
 
-function rethrowOnly(error: AggregateError): never {
+/** Of several addresses tried, one error of each; of a single one its own. */
+export function rethrowOnly(error: AggregateError): never {
   throw error.errors.length === 1 ? error.errors[0] : error;
 }
 

@@ -72,6 +72,14 @@ export class Hold {
     if (this.#suspicions >= MAX_SUSPICIONS) this.close();
   }
 
+  /**
+   * To be called when nobody listens any more: many servers that are asked to end close their port first, and end only
+   * when the last connection has, which would be ours.
+   */
+  release(): void {
+    this.#letGo();
+  }
+
   /** For good. Idempotent. */
   close(): void {
     this.#notBefore = Number.POSITIVE_INFINITY;

@@ -18,7 +18,7 @@ import { connectionTo } from './connection.js';
 import type { Network } from './dial.js';
 import { checkWithin, type Probe } from './probe.js';
 import { secured } from './tls.js';
-import { codeOf, failing, passing, type Verdict, verdictOf } from './verdict.js';
+import { codeOf, cutOff, failing, passing, type Verdict, verdictOf } from './verdict.js';
 
 /** The part of the body that is searched. */
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -37,7 +37,7 @@ export interface HttpContext {
 export async function httpProbe(config: HttpProbeConfig, context: HttpContext): Promise<Probe> {
   const { clock, logger, network } = context;
   const { dial: plain, hold } = connectionTo(config, network, clock);
-  const dial = await secured(config, plain, logger);
+  const dial = await secured(config, 'http/1.1', plain, logger);
   const what = `${config.method} ${config.path}`;
   return {
     name: config.name,
@@ -135,9 +135,7 @@ function unreadable(error: unknown): Verdict {
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
     return failing(`expected at most ${MAX_HEADER_BYTES} bytes of response headers, got more`);
   }
-  if (code === 'UND_ERR_SOCKET')
-    return { ...failing('the connection was closed before the answer was complete'), failure: 'cut-off' };
-  return verdictOf(error);
+  return code === 'UND_ERR_SOCKET' ? cutOff() : verdictOf(error);
 }
 
 function formatRanges(ranges: readonly StatusRange[]): string {

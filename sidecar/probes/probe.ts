@@ -55,5 +55,7 @@ export async function checkWithin(
 }
 
 export function resultOf(verdict: Verdict, durationMs: number): CheckResult {
-  return { ...verdict, reason: printable(verdict.reason, MAX_REASON_LENGTH - 1), durationMs };
+  // Escapes are longer than what they stand for, so the line is cut once more.
+  const line = printable(verdict.reason, MAX_REASON_LENGTH);
+  return { ...verdict, reason: printable(line, MAX_REASON_LENGTH - 1), durationMs };
 }

@@ -9,12 +9,23 @@ import { messageOf, PilotfishError } from '../../runtime/errors.js';
 import { reject } from '../../runtime/expected.js';
 import type { Logger } from '../../runtime/logger.js';
 import { printable } from '../../runtime/printable.js';
-import type { HttpProbeConfig } from '../config/config.js';
+import type { TlsConfig } from '../config/config.js';
 import type { Dial } from './dial.js';
 
-/** The dial itself without TLS, else one that ends with the handshake done. */
-export async function secured(config: HttpProbeConfig, dial: Dial, logger: Logger): Promise<Dial> {
-  const { tls, host, name } = config;
+/** The part of a probe's configuration that matters here. */
+export interface SecuredTarget {
+  readonly name: string;
+  readonly host: string;
+  readonly tls: TlsConfig | undefined;
+}
+
+/** The dial itself without TLS, else one that ends with the handshake done and `protocol` offered. */
+export async function secured(
+  { tls, host, name }: SecuredTarget,
+  protocol: 'http/1.1' | 'h2',
+  dial: Dial,
+  logger: Logger,
+): Promise<Dial> {
   if (tls === undefined) return dial;
   if (tls.insecureSkipVerify) {
     logger.warn(
@@ -31,7 +42,7 @@ export async function secured(config: HttpProbeConfig, dial: Dial, logger: Logge
       // An IP address is no server name (RFC 6066).
       servername: isIP(verifiedName) === 0 ? verifiedName : '',
       rejectUnauthorized: !tls.insecureSkipVerify,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [protocol],
     });
 }
 

@@ -18,10 +18,11 @@ export interface Verdict {
   readonly status: CheckStatus;
   readonly reason: string;
   /**
-   * What is known of a failure: nothing came back in time; the connection was closed before the answer; or the
-   * kernel said for certain that nobody listens, which no further check needs to confirm.
+   * What is known of a failure: nothing came back in time; the service could not even be asked; the connection was
+   * closed before the answer; or the kernel said for certain that nobody listens, which no further check needs to
+   * confirm.
    */
-  readonly failure?: 'timeout' | 'cut-off' | 'nobody-listens';
+  readonly failure?: 'timeout' | 'unreachable' | 'cut-off' | 'nobody-listens';
 }
 
 export class NobodyListensError extends PilotfishError {
@@ -31,10 +32,20 @@ export class NobodyListensError extends PilotfishError {
   }
 }
 
-/** Out of descriptors (process, host), of memory, of socket buffers, of local ports. */
-const OWN_FAULTS: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL']);
+/** Out of descriptors (process, host), of memory, of socket buffers, of local ports, of processes. */
+export const OWN_FAULTS = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL', 'EAGAIN'] as const;
 
 const CUT_OFF: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
+
+/** No route, no network, no name service. */
+const UNREACHABLE: ReadonlySet<unknown> = new Set([
+  'EAI_AGAIN',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+]);
 
 export function passing(reason: string): Verdict {
   return { status: 'passing', reason };
@@ -48,6 +59,11 @@ export function unknown(reason: string): Verdict {
   return { status: 'unknown', reason };
 }
 
+/** An answer that began and was not ended, or never began. */
+export function cutOff(): Verdict {
+  return { ...failing('the connection was closed before the answer was complete'), failure: 'cut-off' };
+}
+
 export function verdictOf(error: unknown): Verdict {
   if (isPilotfishError(error, 'CLOSED')) return unknown(messageOf(error));
   if (isOwnFault(error)) return unknown(`could not check: ${describeError(error)}`);
@@ -58,13 +74,15 @@ export function verdictOf(error: unknown): Verdict {
 function failureOf(error: unknown): Verdict['failure'] {
   if (error instanceof NobodyListensError) return 'nobody-listens';
   if (isPilotfishError(error, 'TIMEOUT')) return 'timeout';
+  if (UNREACHABLE.has(codeOf(error))) return 'unreachable';
   return CUT_OFF.has(codeOf(error)) ? 'cut-off' : undefined;
 }
 
 /** Of several addresses tried, one that truly refused decides: the others may be missing, as ::1 often is. */
 function isOwnFault(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(isOwnFault);
-  return OWN_FAULTS.has(codeOf(error));
+  const code = codeOf(error);
+  return OWN_FAULTS.some((fault) => fault === code);
 }
 
 function describeError(error: unknown): string {

@@ -1,8 +1,7 @@
 /** A held connection tells of a death within milliseconds, and never takes a living service off the list. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Server, Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
 import { deferred } from '../../runtime/deferred.js';
@@ -11,10 +10,10 @@ import { VirtualClock } from '../../runtime/virtual-clock.js';
 import type { ProbeConfig } from '../../sidecar/config/config.js';
 import { Prober } from '../../sidecar/prober.js';
 import { createProbe } from '../../sidecar/probes/create.js';
-import type { Dial } from '../../sidecar/probes/dial.js';
+import { type Dial, systemNetwork } from '../../sidecar/probes/dial.js';
 import { Hold } from '../../sidecar/probes/hold.js';
 import { type HealthChange, ServiceHealth } from '../../sidecar/service-health.js';
-import { httpConfig, serve, tcpConfig, track, until } from './support.js';
+import { type HttpProcess, httpConfig, serve, startHttpProcess, tcpConfig, track, until } from './support.js';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -40,20 +39,21 @@ async function watch(
   return { health, changes, checks: () => checks };
 }
 
-interface Child {
-  readonly port: number;
-  readonly process: ChildProcess;
+async function startChild(): Promise<HttpProcess> {
+  const child = await startHttpProcess();
+  closers.push(() => child.process.kill('SIGKILL'));
+  return child;
 }
 
-/** An HTTP server in a process of its own. */
-async function startChild(): Promise<Child> {
-  const script = `const s = require('http').createServer((q, r) => r.end('ok'));
-    s.listen(0, '127.0.0.1', () => console.log(s.address().port));`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  closers.push(() => child.kill('SIGKILL'));
-  const [line] = await once(child.stdout, 'data');
-  return { port: Number(String(line)), process: child };
-}
+test('a server that closes its port and waits for its connections to end does not wait for ours', async () => {
+  const server = createHttpServer((_request, response) => response.end());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { health } = await watch(httpConfig(port, { ...RARE, intervalMs: 50, fastIntervalMs: 50 }));
+  await until(() => health.probers[0]?.probe.hold?.state === 'open', 'a held connection');
+  server.close();
+  await once(server, 'close');
+});
 
 describe('SIGKILL of the service', () => {
   test.each([
@@ -158,7 +158,7 @@ describe('never takes a service off the list', () => {
       else socket.connect({ host, port });
       return socket;
     };
-    const network = { connect, lookup: async () => [] };
+    const network = { ...systemNetwork, connect };
     const probe = await createProbe(tcpConfig(server.port, RARE), { ...context, network });
     closers.push(() => probe.hold?.close());
     expect(await probe.check(new AbortController().signal)).toMatchObject({ status: 'passing' });
@@ -210,7 +210,7 @@ describe('two refusals', () => {
     const config = tcpConfig(80, { host: '10.0.0.1', hold: true });
     const probe = await createProbe(config, {
       clock: systemClock,
-      network: { connect, lookup: async () => [] },
+      network: { ...systemNetwork, connect },
     });
     const result = await probe.check(new AbortController().signal);
     expect(result).toMatchObject({ status: 'failing', reason: 'connect ECONNREFUSED' });
