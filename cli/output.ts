@@ -9,6 +9,8 @@ export interface Writable {
 export type Paint = (text: string) => string;
 
 export interface Output {
+  /** Whether a person looks on. */
+  readonly isTerminal: boolean;
   readonly line: (text: string) => void;
   /** Verbatim. */
   readonly write: (text: string) => void;
@@ -28,6 +30,7 @@ export function outputTo(stream: Writable, noColor: string | undefined): Output 
     coloured ? (text) => `\u001b[${code}m${text}\u001b[0m` : (text) => text;
   const { bold, dim, red, green, yellow } = CODES;
   return {
+    isTerminal,
     line: (text) => stream.write(`${text}\n`),
     write: (text) => stream.write(text),
     json: (value) => stream.write(`${JSON.stringify(value, undefined, isTerminal ? 2 : 0)}\n`),

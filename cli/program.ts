@@ -29,6 +29,34 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'pick one endpoint of a service',
     load: async () => (await import('./commands/resolve.js')).command,
   },
+  status: {
+    summary: 'show what the sidecar knows of its services',
+    load: async () => (await import('./commands/status.js')).command,
+  },
+  drain: {
+    summary: 'take a service off the list and let it finish its work',
+    load: async () => (await import('./commands/drain.js')).command,
+  },
+  undrain: {
+    summary: 'list a drained service again',
+    load: async () => (await import('./commands/undrain.js')).command,
+  },
+  maintenance: {
+    summary: 'keep callers away from a service while somebody works on it',
+    load: async () => (await import('./commands/maintenance.js')).command,
+  },
+  force: {
+    summary: 'take a service for healthy or unhealthy, whatever its probes say',
+    load: async () => (await import('./commands/force.js')).command,
+  },
+  weight: {
+    summary: 'give a service another share of the traffic',
+    load: async () => (await import('./commands/weight.js')).command,
+  },
+  reload: {
+    summary: 'have the sidecar read its configuration again',
+    load: async () => (await import('./commands/reload.js')).command,
+  },
   heartbeat: {
     summary: 'tell the sidecar how a service with a ttl probe is',
     load: async () => (await import('./commands/heartbeat.js')).command,
@@ -85,15 +113,15 @@ async function load(name: string): Promise<Command> {
 }
 
 function overview(): string {
-  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+  const commands = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(11)} ${summary}`);
   return `pilotfish: service discovery for services that never heard of it
 
 Usage: pilotfish <command> [options]
 
 ${commands.join('\n')}
-  help       what a command does, with examples
+  help        what a command does, with examples
 
-  --version  the version of pilotfish
+  --version   the version of pilotfish
 
 Exit codes: 0 done, 1 a negative answer or a failure, 2 bad input (nothing was registered).
 `;

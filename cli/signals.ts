@@ -46,6 +46,11 @@ export function passSignalsOn(
   return listen(target, PASSED_ON, deliver);
 }
 
+/** Calls `reload` for each SIGHUP, which else would end the process. Returns what ends that. */
+export function onHangUp(target: NodeJS.EventEmitter, reload: () => void): () => void {
+  return listen(target, ['SIGHUP'], reload);
+}
+
 function listen(
   target: NodeJS.EventEmitter,
   names: readonly NodeJS.Signals[],

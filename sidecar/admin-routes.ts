@@ -2,7 +2,7 @@
 
 import type { Clock } from '../runtime/clock.js';
 import { printable } from '../runtime/printable.js';
-import { type AdminReply, type AdminRequest, type AdminRoute, json, problem } from './admin.js';
+import { type AdminReply, type AdminRequest, type AdminRoute, json, problem } from './admin-route.js';
 import { parseHeartbeat } from './heartbeat.js';
 import type { BeatStatus } from './probes/ttl.js';
 import { RateLimit } from './rate-limit.js';
@@ -15,8 +15,10 @@ export interface AdminSources {
   readonly unreadyReasons: () => readonly string[];
   /** Anything that JSON can hold. */
   readonly status: () => unknown;
+  /** What a heartbeat of that service must carry; undefined for nothing of its own, or when there is none. */
+  readonly heartbeatSecret: (service: string) => string | undefined;
   /** Takes a service's heartbeat. False when there is no such service, or it has no TTL probe. */
-  readonly beat: (service: string, status: BeatStatus, note: string) => boolean;
+  readonly beat: (service: string, status: BeatStatus, note: string, inFlight: number | undefined) => boolean;
 }
 
 /** Heartbeats a service may send per second, and at once after a pause. */
@@ -27,7 +29,9 @@ const BEATS = { perSecond: 10, burst: 20 };
  * - `GET /healthz`: 200 while the sidecar itself runs.
  * - `GET /readyz`: 200 when everything is registered as desired, else 503 with `reasons`.
  * - `GET /v1/status`
- * - `PUT /v1/heartbeat/{service}`: 204, or 404, 400, 413, 415, 429 with `error`.
+ * - `PUT /v1/heartbeat/{service}`: 204, or 404, 413, 415, 429 with `error`, 400 with `error` or `errors`.
+ *
+ * Where there is a token, all need it but `/healthz`; a heartbeat of a service with a secret needs that instead.
  */
 export function standardRoutes(sources: AdminSources): readonly AdminRoute[] {
   const limit = new RateLimit(BEATS, sources.clock);
@@ -38,6 +42,7 @@ export function standardRoutes(sources: AdminSources): readonly AdminRoute[] {
     {
       method: 'PUT',
       path: '/v1/heartbeat/{service}',
+      secret: ({ service }) => sources.heartbeatSecret(service as string),
       handle: (request) => heartbeat(request, sources.beat, limit),
     },
   ];
@@ -47,7 +52,7 @@ export function standardRoutes(sources: AdminSources): readonly AdminRoute[] {
 export function readOnlyRoutes(metrics: AdminSources['metrics']): readonly AdminRoute[] {
   return [
     { method: 'GET', path: '/metrics', handle: async () => ({ status: 200, body: await metrics() }) },
-    { method: 'GET', path: '/healthz', handle: () => json(200, { status: 'ok' }) },
+    { method: 'GET', path: '/healthz', isOpen: true, handle: () => json(200, { status: 'ok' }) },
   ];
 }
 
@@ -56,17 +61,13 @@ function readiness(reasons: readonly string[]): AdminReply {
   return json(ready ? 200 : 503, { ready, reasons });
 }
 
-function heartbeat(
-  { params, contentType, body }: AdminRequest,
-  beat: AdminSources['beat'],
-  limit: RateLimit,
-): AdminReply {
-  const service = params.service as string;
-  const parsed = parseHeartbeat(contentType, body);
+function heartbeat(request: AdminRequest, beat: AdminSources['beat'], limit: RateLimit): AdminReply {
+  const service = request.params.service as string;
+  const parsed = parseHeartbeat(request);
   if (!parsed.ok) return parsed.error;
   if (!limit.allows(service)) return problem(429, `expected at most ${BEATS.perSecond} heartbeats a second`);
-  const { status, note } = parsed.value;
-  if (!beat(service, status, note)) {
+  const { status, note, inFlight } = parsed.value;
+  if (!beat(service, status, note, inFlight)) {
     return problem(
       404,
       `expected a service of this sidecar with a ttl probe, got "${printable(service, 80)}"`,

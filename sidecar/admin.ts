@@ -1,53 +1,39 @@
 /**
- * The sidecar's own HTTP server, for the service beside it, for Prometheus and for people on this host. It is
- * reachable by any local process and by any web page in a local browser, hence the limits, the guard
- * (`admin-guard.ts`), no HTML and no CORS header. What it answers is a list of routes that others extend.
+ * The sidecar's own HTTP server, for the service beside it, for Prometheus and for operators. It is reachable by any
+ * local process and by any web page in a local browser, hence the limits, the guard (`admin-guard.ts`), the token, no
+ * HTML and no CORS header. What it answers is a list of routes that others extend.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type Clock, sleep, systemClock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
-import { formatHostPort, type HostPort } from '../runtime/host-port.js';
+import { isSocketFile, type ListenAddress } from '../runtime/listen-address.js';
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { printable } from '../runtime/printable.js';
+import { kindOf } from './address-kind.js';
+import { wrongContentType } from './admin-body.js';
 import { type AllowedNames, allowedNames, refusal } from './admin-guard.js';
+import { bind } from './admin-listen.js';
+import { methodsOf, type RouteMatch, routesAt } from './admin-match.js';
+import { type AdminReply, type AdminRoute, problem } from './admin-route.js';
+import { bears } from './bearer.js';
 
-export interface AdminRequest {
-  /** What the path holds in the place of `{name}`, decoded. */
-  readonly params: Readonly<Record<string, string>>;
-  readonly contentType: string | undefined;
-  /** The body, of at most `MAX_BODY_BYTES`; empty when none was sent. */
-  readonly body: Buffer;
-}
-
-export interface AdminReply {
-  readonly status: number;
-  /** Undefined for none, such as with 204. */
-  readonly body?: { readonly type: string; readonly text: string };
-}
-
-export interface AdminRoute {
-  /** `GET` answers `HEAD` as well. */
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  /** Segments separated by slashes; one written `{name}` matches any and is handed over in `params`. */
-  readonly path: string;
-  /** May throw: the reply is then 500 and the error is logged. */
-  readonly handle: (request: AdminRequest) => AdminReply | Promise<AdminReply>;
-}
-
-export interface AdminOptions extends HostPort {
+export interface AdminOptions {
+  readonly address: ListenAddress;
   readonly routes: readonly AdminRoute[];
   readonly logger?: Logger;
   readonly clock?: Clock;
+  /** What every request must carry as `Authorization: Bearer …`, but for the open routes. Default nothing. */
+  readonly token?: string | undefined;
   /**
    * Names and addresses by which it may be asked, besides the loopback ones and its own. Without ports.
-   * Default none. `any` is for a server on the network whose answers anybody may read.
+   * Default none. `any` is for a server on the network whose answers anybody may read. Over a unix socket, and where
+   * a token protects an address that other hosts reach, any name will do.
    */
   readonly allowedHosts?: readonly string[] | 'any';
 }
 
 export interface Admin {
-  /** With the port that was really taken. */
+  /** `http://host:port` with the port that was really taken, or `unix:/path`. */
   readonly url: string;
   /** Accepts nothing new, ends idle connections at once and running requests within 500 ms. Idempotent. */
   readonly close: () => Promise<void>;
@@ -66,93 +52,88 @@ const LIMITS = {
   connectionsCheckingInterval: 1_000,
 };
 
-/** Listens. Rejects with the system's error when the address cannot be had. */
+/** Listens. Rejects when the address cannot be had; see `bind`. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const { host, port, routes, logger = silentLogger, clock = systemClock, allowedHosts = [] } = options;
-  const names = allowedHosts === 'any' ? allowedHosts : allowedNames([host, ...allowedHosts]);
+  const { address, logger = silentLogger, clock = systemClock } = options;
+  const access = accessOf(options);
   const server = createServer(LIMITS, (request, response) => {
-    answer(routes, names, request)
+    answer(access, request)
       .catch((error: unknown) => failure(error, request, logger))
       .then((reply) => send(response, reply));
   });
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, host, port);
+  const { url, remove } = await bind(server, address);
   let closing: Promise<void> | undefined;
   return {
-    url: `http://${formatHostPort({ host, port: (server.address() as AddressInfo).port })}`,
+    url,
     close: () => {
-      closing ??= close(server, clock);
+      closing ??= close(server, clock).then(remove);
       return closing;
     },
   };
 }
 
-export function json(status: number, value: unknown): AdminReply {
-  return { status, body: { type: 'application/json; charset=utf-8', text: `${JSON.stringify(value)}\n` } };
-}
-
-export function problem(status: number, error: string): AdminReply {
-  return json(status, { error });
-}
-
 type Reply = AdminReply & { readonly headers?: Readonly<Record<string, string>> };
 
-async function answer(
-  routes: readonly AdminRoute[],
-  names: AllowedNames,
-  request: IncomingMessage,
-): Promise<Reply> {
+/** What is answered, and to whom. */
+interface Access {
+  readonly routes: readonly AdminRoute[];
+  readonly token: string | undefined;
+  readonly names: AllowedNames;
+}
+
+function accessOf(options: AdminOptions): Access {
+  return { routes: options.routes, token: options.token, names: namesOf(options) };
+}
+
+/**
+ * No browser reaches a unix socket, so a name in `Host` says nothing there. Other hosts call this one by names of their
+ * own; there the token keeps web pages out, as none of them knows it.
+ */
+function namesOf({ address, token, allowedHosts = [] }: AdminOptions): AllowedNames {
+  if (allowedHosts === 'any' || isSocketFile(address)) return 'any';
+  const isRemote = token !== undefined && kindOf(address.host) !== 'loopback';
+  return isRemote ? 'any' : allowedNames([address.host, ...allowedHosts]);
+}
+
+async function answer({ routes, token, names }: Access, request: IncomingMessage): Promise<Reply> {
   const refused = refusal(request.headers, names);
   if (refused !== undefined) return problem(403, refused);
-  const path = (request.url ?? '').split('?', 1)[0] as string;
-  const matches = routes.flatMap((route) => {
-    const params = match(route.path, path);
-    return params === undefined ? [] : [{ route, params }];
-  });
-  if (matches.length === 0) return problem(404, 'expected a known path');
+  const matches = routesAt(routes, (request.url ?? '').split('?', 1)[0] as string);
   const found = matches.find(({ route }) => methodsOf(route).includes(request.method ?? ''));
-  if (found === undefined) return wrongMethod(matches.map(({ route }) => route));
+  const secret = secretFor(found, token);
+  if (secret !== undefined && !bears(request.headers.authorization, secret)) return unauthorized();
+  if (found === undefined) return nothingThere(matches);
+  return handle(found, request);
+}
+
+/** What the request must carry; where nothing is found, that is nobody's business without the token. */
+function secretFor(found: RouteMatch | undefined, token: string | undefined): string | undefined {
+  if (found?.route.isOpen === true) return undefined;
+  return found?.route.secret?.(found.params) ?? token;
+}
+
+async function handle({ route, params }: RouteMatch, request: IncomingMessage): Promise<Reply> {
   const body = await readBody(request);
   if (body === undefined) return tooLarge();
-  return found.route.handle({ params: found.params, contentType: request.headers['content-type'], body });
+  const refused = wrongContentType(request.method, request.headers['content-type'], body);
+  return refused ?? route.handle({ params, body });
 }
 
-function methodsOf({ method }: AdminRoute): readonly string[] {
-  return method === 'GET' ? ['GET', 'HEAD'] : [method];
+function unauthorized(): Reply {
+  const expected = 'expected the right secret in a header "Authorization: Bearer …"';
+  return { ...problem(401, expected), headers: { 'www-authenticate': 'Bearer' } };
 }
 
-function wrongMethod(routes: readonly AdminRoute[]): Reply {
-  const allow = routes.flatMap(methodsOf).join(', ');
+function nothingThere(matches: readonly RouteMatch[]): Reply {
+  if (matches.length === 0) return problem(404, 'expected a known path');
+  const allow = matches.flatMap(({ route }) => methodsOf(route)).join(', ');
   return { ...problem(405, `expected one of the methods ${allow}`), headers: { allow } };
 }
 
 /** The connection cannot be used again: the rest of the body is still on its way. */
 function tooLarge(): Reply {
   return { ...problem(413, `expected at most ${MAX_BODY_BYTES} bytes`), headers: { connection: 'close' } };
-}
-
-/** The parameters of a path that fits the pattern; undefined when it does not fit. */
-function match(pattern: string, path: string): Record<string, string> | undefined {
-  const wanted = pattern.split('/');
-  const given = path.split('/');
-  if (wanted.length !== given.length) return undefined;
-  const params: Record<string, string> = {};
-  for (const [i, segment] of wanted.entries()) {
-    const name = /^\{(\w+)\}$/.exec(segment)?.[1];
-    const value = given[i] as string;
-    if (name === undefined && segment !== value) return undefined;
-    if (name !== undefined) params[name] = decoded(value);
-  }
-  return params;
-}
-
-/** A segment that cannot be decoded stays as it is, and names nothing. */
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }
 
 /** Undefined when it is too large; no more than the limit is kept. */
@@ -187,16 +168,6 @@ function send(response: ServerResponse, { status, body, headers }: Reply): void 
     ...headers,
   });
   response.end(body?.text);
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 async function close(server: Server, clock: Clock): Promise<void> {

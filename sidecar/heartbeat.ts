@@ -1,48 +1,44 @@
 /**
- * What a service sends to say how it is: `{"status": "pass" | "warn" | "fail", "note": "..."}` as
- * `application/json`, or no body at all, which means pass. The note is optional.
+ * What a service sends to say how it is: `{"status": "pass" | "warn" | "fail", "note": "...", "inFlight": 3}`, or no body
+ * at all, which means pass. The note and the number of requests it is working on are optional.
  */
-import { describe } from '../runtime/expected.js';
+import { describe, type Problem } from '../runtime/expected.js';
 import { type Result, rejected, valid } from '../runtime/result.js';
-import { type AdminReply, problem } from './admin.js';
+import { jsonBody, wrongMembers } from './admin-body.js';
+import type { AdminReply, AdminRequest } from './admin-route.js';
 import { BEAT_STATUSES, type BeatStatus } from './probes/ttl.js';
 
 export interface Heartbeat {
   readonly status: BeatStatus;
   /** Empty when none was given. */
   readonly note: string;
+  /** Undefined when it was not said. */
+  readonly inFlight: number | undefined;
 }
 
-const JSON_TYPE = /^application\/json\s*(;|$)/i;
-
-/** The heartbeat, or the reply that says what is wrong with it. */
-export function parseHeartbeat(contentType: string | undefined, body: Buffer): Result<Heartbeat, AdminReply> {
-  if (body.length === 0) return valid({ status: 'pass', note: '' });
-  if (!JSON_TYPE.test(contentType ?? '')) {
-    return rejected(problem(415, `expected application/json, got ${describe(contentType)}, at content-type`));
-  }
-  const object = parseObject(body.toString('utf8'));
-  if (object === undefined) return rejected(problem(400, 'expected a JSON object, at body'));
-  const { status, note = '' } = object;
-  if (!isBeatStatus(status)) {
-    return rejected(
-      problem(400, `expected one of: ${BEAT_STATUSES.join(', ')}, got ${describe(status)}, at status`),
-    );
-  }
-  if (typeof note !== 'string')
-    return rejected(problem(400, `expected text, got ${describe(note)}, at note`));
-  return valid({ status, note });
+/** The heartbeat, or the reply that says what is wrong with it. Members that it does not know are passed over. */
+export function parseHeartbeat(request: Pick<AdminRequest, 'body'>): Result<Heartbeat, AdminReply> {
+  if (request.body.length === 0) return valid({ status: 'pass', note: '', inFlight: undefined });
+  const object = jsonBody(request);
+  if (!object.ok) return object;
+  const { status, note = '', inFlight } = object.value;
+  const found = [
+    ...(isBeatStatus(status) ? [] : [wrong('status', `one of: ${BEAT_STATUSES.join(', ')}`, status)]),
+    ...(typeof note === 'string' ? [] : [wrong('note', 'text', note)]),
+    ...(isInFlight(inFlight) ? [] : [wrong('inFlight', 'a whole number from 0', inFlight)]),
+  ];
+  if (found.length > 0) return rejected(wrongMembers(found));
+  return valid({ status, note, inFlight } as Heartbeat);
 }
 
 function isBeatStatus(value: unknown): value is BeatStatus {
   return (BEAT_STATUSES as readonly unknown[]).includes(value);
 }
 
-function parseObject(text: string): { readonly status?: unknown; readonly note?: unknown } | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+function isInFlight(value: unknown): value is number | undefined {
+  return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0);
+}
+
+function wrong(path: string, expected: string, got: unknown): Problem {
+  return { path, expected, got: describe(got) };
 }

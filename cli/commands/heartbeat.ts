@@ -1,25 +1,21 @@
 /** `pilotfish heartbeat`: tells the sidecar how the service is, for its `ttl` probe. */
-import { request } from 'undici';
-import { messageOf, PilotfishError } from '../../runtime/errors.js';
 import { describe, reject } from '../../runtime/expected.js';
-import { parseHostPort } from '../../runtime/host-port.js';
-import { printable } from '../../runtime/printable.js';
+import { ADMIN_FLAGS, ADMIN_HELP, secretFrom, withSidecar } from '../admin-client.js';
 import { parseArguments } from '../arguments.js';
 import { type Command, OK, type Surroundings } from '../command.js';
-import { inTime, JSON_FLAG, serviceName, TIMEOUT_FLAG } from '../registry-options.js';
+import { serviceName } from '../registry-options.js';
 
 const STATUSES = ['pass', 'warn', 'fail'];
-const DEFAULT_ADMIN = '127.0.0.1:9190';
 
 export const command: Command = {
   help: `Send one heartbeat of a service to its sidecar.
 
 Usage: pilotfish heartbeat <service> [pass|warn|fail] [options]
 
-  --note TEXT    why, shown in the sidecar's status
-  --admin URL    the sidecar (default $PILOTFISH_ADMIN, or http://${DEFAULT_ADMIN})
-  --timeout D    give up after this long (default 5s)
-  --json         one JSON document
+  --note TEXT              why, shown in the sidecar's status
+  --in-flight N            requests that the service is working on, for a drain
+  --secret-file FILE       the service's own secret (default $PILOTFISH_HEARTBEAT_SECRET_FILE, or none)
+${ADMIN_HELP}
 
 Examples:
   pilotfish heartbeat orders
@@ -31,17 +27,29 @@ Exit code 1 when the sidecar does not answer or knows no such probe.
   run: async (args, surroundings) => {
     const { flags, positionals } = parseArguments(
       args,
-      { note: { type: 'string' }, admin: { type: 'string' }, ...TIMEOUT_FLAG, ...JSON_FLAG },
+      {
+        note: { type: 'string' },
+        'in-flight': { type: 'string' },
+        'secret-file': { type: 'string' },
+        ...ADMIN_FLAGS,
+      },
       ['service', '[status]'],
     );
     const service = serviceName(positionals[0]);
-    const status = statusOf(positionals[1] ?? 'pass');
-    const admin = adminUrl(typeof flags.admin === 'string' ? flags.admin : surroundings.env.PILOTFISH_ADMIN);
-    const note = typeof flags.note === 'string' ? { note: flags.note } : {};
-    await inTime(flags, `the heartbeat to ${admin}`, surroundings.stop, (signal) =>
-      send(new URL(`/v1/heartbeat/${encodeURIComponent(service)}`, admin), { status, ...note }, signal),
+    const body = {
+      status: statusOf(positionals[1] ?? 'pass'),
+      ...(typeof flags.note === 'string' && { note: flags.note }),
+      ...(typeof flags['in-flight'] === 'string' && { inFlight: countOf(flags['in-flight']) }),
+    };
+    const secret = await secretFrom(
+      flags,
+      surroundings.env,
+      'secret-file',
+      'PILOTFISH_HEARTBEAT_SECRET_FILE',
     );
-    report({ service, status, ...note }, flags.json === true, surroundings);
+    const call = { method: 'PUT', path: `/v1/heartbeat/${encodeURIComponent(service)}`, body } as const;
+    await withSidecar(flags, surroundings, (ask) => ask(call), secret);
+    report({ service, ...body }, flags.json === true, surroundings);
     return OK;
   },
 };
@@ -50,43 +58,17 @@ function statusOf(text: string): string {
   return STATUSES.includes(text) ? text : reject('status', `one of: ${STATUSES.join(', ')}`, describe(text));
 }
 
-/** Accepts the URL and, as in the configuration, host:port. */
-function adminUrl(text: string | undefined): string {
-  const address = text?.replace(/^http:\/\//, '').replace(/\/$/, '') || DEFAULT_ADMIN;
-  const isRight = (parseHostPort(address)?.port ?? 0) > 0;
-  return isRight
-    ? `http://${address}`
-    : reject('--admin', 'a URL such as "http://127.0.0.1:9190"', describe(text));
+function countOf(text: string): number {
+  const isRight = /^\d{1,9}$/.test(text);
+  return isRight ? Number(text) : reject('--in-flight', 'a whole number from 0', describe(text));
 }
 
-async function send(url: URL, heartbeat: object, signal: AbortSignal): Promise<void> {
-  const { statusCode, body } = await request(url, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(heartbeat),
-    signal,
-  }).catch((error: unknown) => {
-    throw new PilotfishError(
-      'UNAVAILABLE',
-      `the sidecar at ${url.origin} does not answer: ${messageOf(error)}`,
-    );
-  });
-  if (statusCode >= 200 && statusCode < 300) return body.dump();
-  const reason = reasonIn(await body.text());
-  throw new PilotfishError('UNAVAILABLE', `the sidecar at ${url.origin} answered ${statusCode}: ${reason}`);
+interface Sent {
+  readonly service: string;
+  readonly status: string;
 }
 
-/** The sidecar says `{ "error": … }`; whatever else listens there says anything. */
-function reasonIn(body: string): string {
-  const [, quoted] = /^\{"error":(".*")\}$/.exec(body.trim()) ?? [];
-  return printable(quoted === undefined ? body.trim() : String(JSON.parse(quoted)));
-}
-
-function report(
-  heartbeat: Readonly<Record<string, string>>,
-  asJson: boolean,
-  { stdout }: Surroundings,
-): void {
+function report(heartbeat: Sent, asJson: boolean, { stdout }: Surroundings): void {
   if (asJson) stdout.json(heartbeat);
   else stdout.line(`${heartbeat.service}: ${heartbeat.status}`);
 }

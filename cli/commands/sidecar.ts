@@ -9,7 +9,7 @@ import type { CommandToRun, Host } from '../../sidecar/supervise/run.js';
 import { superviseSettings } from '../../sidecar/supervise/settings.js';
 import { type FlagOptions, parseArguments, splitAtDashes } from '../arguments.js';
 import { type Command, type ExitCode, OK, type Surroundings } from '../command.js';
-import { passSignalsOn, stoppedBy } from '../signals.js';
+import { onHangUp, passSignalsOn, stoppedBy } from '../signals.js';
 
 const STDOUT_FD = 1;
 const STDERR_FD = 2;
@@ -56,31 +56,32 @@ Examples:
   pilotfish sidecar --service orders --port 8080 --probe http:/health -- node server.js
   pilotfish sidecar --config sidecar.yaml --check-config
 
-SIGTERM and SIGINT deregister, confirm and exit 0; a second one exits at once with 1. A command is sent the signal once
-that is confirmed, and its exit code is the sidecar's: 128 and the number of the signal if one ended it, 127 if there is
-no such program, 126 if it cannot be run. SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it.
+SIGTERM and SIGINT drain: the registry says that the service drains, then it is deregistered, that is confirmed, and what
+is in flight gets its time; then the sidecar exits with 0. A second signal exits at once with 1. A command is sent the
+signal after the drain, and its exit code is the sidecar's: 128 and the number of the signal if one ended it, 127 if
+there is no such program, 126 if it cannot be run. SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it; without a command
+SIGHUP reloads the configuration.
 `,
   run: async (args, surroundings) => {
     const { own, command } = splitAtDashes(args);
     const { flags } = parseArguments(own, FLAGS);
     const { env } = surroundings;
     const settings = superviseSettings(flags, command);
-    const loaded = await loadConfig({
-      flags: settings === undefined ? flags : flagsWithPort(flags, env),
-      env,
-      readFile: (path) => readFile(path, 'utf8'),
-      hostname: hostname(),
-    });
+    const load = (): Promise<LoadedConfig> =>
+      loadConfig({
+        flags: settings === undefined ? flags : flagsWithPort(flags, env),
+        env,
+        readFile: (path) => readFile(path, 'utf8'),
+        hostname: hostname(),
+      });
+    const loaded = await load();
     for (const warning of loaded.warnings) surroundings.stderr.line(`pilotfish: warning: ${warning}`);
     const asJson = flags.json === true;
     if (flags['check-config'] === true) return checked(loaded, asJson, surroundings);
     if (flags['print-config'] === true) return printed(loaded, asJson, surroundings);
-    if (settings === undefined) return runUntilStopped(loaded, surroundings);
-    return runUntilEnded(
-      loaded,
-      { ...settings, env: childEnvironment(flags, env, loaded.config) },
-      surroundings,
-    );
+    if (settings === undefined) return runUntilStopped(loaded, hostOf(surroundings, STDOUT_FD, load));
+    const toRun = { ...settings, env: childEnvironment(flags, env, loaded.config) };
+    return runUntilEnded(loaded, toRun, surroundings, load);
   },
 };
 
@@ -109,22 +110,23 @@ async function printed(
   return OK;
 }
 
-/** Whatever stops it, the sidecar deregisters and confirms that before the process ends. */
-async function runUntilStopped({ config }: LoadedConfig, surroundings: Surroundings): Promise<ExitCode> {
+/** Whatever stops it, the sidecar drains and deregisters, and has that confirmed, before the process ends. */
+async function runUntilStopped(loaded: LoadedConfig, host: Host): Promise<ExitCode> {
   const { runAlone } = await import('../../sidecar/supervise/run.js');
-  await runAlone(config, hostOf(surroundings, STDOUT_FD));
+  await runAlone(loaded, host);
   return OK;
 }
 
 /** The log goes to standard error: standard output is the command's, whose readers expect nothing else in it. */
 async function runUntilEnded(
-  { config }: LoadedConfig,
+  loaded: LoadedConfig,
   command: CommandToRun,
   surroundings: Surroundings,
+  load: Host['load'],
 ): Promise<ExitCode> {
   const { runWithCommand } = await import('../../sidecar/supervise/run.js');
   try {
-    return await runWithCommand(config, command, hostOf(surroundings, STDERR_FD));
+    return await runWithCommand(loaded, command, hostOf(surroundings, STDERR_FD, load));
   } catch (error) {
     if (!(error instanceof CommandNotStarted)) throw error;
     surroundings.stderr.line(`pilotfish: ${error.message}`);
@@ -132,13 +134,15 @@ async function runUntilEnded(
   }
 }
 
-function hostOf({ env, stop }: Surroundings, logFd: number): Host {
+function hostOf({ env, stop }: Surroundings, logFd: number, load: Host['load']): Host {
   return {
     pid: process.pid,
     env,
     stop,
     stopSignal: () => stoppedBy(stop),
     logFd,
+    load,
+    onReload: (reload) => onHangUp(process, reload),
     onPassedSignal: (deliver) => passSignalsOn(process, deliver),
     onExit: (callback) => {
       process.once('exit', callback);

@@ -34,9 +34,10 @@ interface RunningSidecar extends RunningCli {
 
 /** Up to the moment at which its admin server listens. */
 async function startSidecar(service: string, ...args: readonly string[]): Promise<RunningSidecar> {
-  const timing = ['--interval', '50ms', '--timeout', '40ms', '--rise', '1', '--fall', '1'];
+  const timing = ['--interval', '50ms', '--timeout', '2s', '--rise', '1', '--fall', '1'];
+  const drain = ['--drain-propagation', '500ms', '--drain-wait', '0s'];
   const own = ['--registry', registry, '--service', service, '--port', `${port}`, '--admin', '127.0.0.1:0'];
-  const cli = startCli(['sidecar', ...own, ...timing, ...args]);
+  const cli = startCli(['sidecar', ...own, ...timing, ...drain, ...args]);
   await cli.until((stdout) => /http:\/\/127\.0\.0\.1:\d+/.test(stdout));
   const [admin = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(cli.stdout()) ?? [];
   return { ...cli, admin };
@@ -72,8 +73,8 @@ describe('a sidecar in front of a healthy service', () => {
     const { code, stdout } = await read('ls', 'orders');
     expect(code).toBe(0);
     expect(stdout.split('\n').map((line) => line.split(/\s+/))).toEqual([
-      ['ID', 'ADDRESS', 'WEIGHT', 'STATUS', 'ZONE', 'VERSION', 'TAGS'],
-      ['o1', `127.0.0.1:${port}`, '1', 'passing', 'eu-1', '-', 'a'],
+      ['ID', 'ADDRESS', 'WEIGHT', 'STATUS', 'ZONE', 'VERSION', 'TAGS', 'NOTE'],
+      ['o1', `127.0.0.1:${port}`, '1', 'passing', 'eu-1', '-', 'a', '-'],
       [''],
     ]);
     const json = await read('ls', 'orders', '--json');
@@ -105,6 +106,7 @@ describe('a sidecar in front of a healthy service', () => {
     expect(lines.map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, ''))).toEqual([
       '0 instances now',
       `+ o1 127.0.0.1:${port} weight 1, passing, zone eu-1, tags a`,
+      `~ o1 127.0.0.1:${port} weight 1, draining, zone eu-1, tags a`,
       '- o1',
     ]);
     const events = watchJson
@@ -112,7 +114,7 @@ describe('a sidecar in front of a healthy service', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as { event: string });
-    expect(events.map(({ event }) => event)).toEqual(['list', 'added', 'removed']);
+    expect(events.map(({ event }) => event)).toEqual(['list', 'added', 'changed', 'removed']);
   });
 });
 
@@ -153,7 +155,7 @@ describe('a negative answer ends with code 1 and a clear line', () => {
     silent.closeAllConnections();
     silent.close();
     expect(code).toBe(1);
-    expect(stderr).toBe(`pilotfish: the heartbeat to http://${admin} took longer than 200 ms\n`);
+    expect(stderr).toBe(`pilotfish: asking the sidecar at http://${admin} took longer than 200 ms\n`);
   });
 });
 

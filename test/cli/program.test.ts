@@ -8,7 +8,10 @@ import { stopSignals } from '../../cli/signals.js';
 import { BadInputError } from '../../runtime/expected.js';
 import { runCli } from '../helpers/cli.js';
 
-const COMMANDS = ['sidecar', 'ls', 'watch', 'resolve', 'heartbeat'];
+const COMMANDS = [
+  ...['sidecar', 'ls', 'watch', 'resolve', 'heartbeat'],
+  ...['status', 'drain', 'undrain', 'maintenance', 'force', 'weight', 'reload'],
+];
 
 test('without a command it shows what there is, as an error', async () => {
   const { code, stdout, stderr } = await runCli([]);
@@ -36,7 +39,7 @@ describe('bad input ends with code 2 and a line for each problem', () => {
   test.each([
     [
       ['nope'],
-      'expected one of: sidecar, ls, watch, resolve, heartbeat, help, --version, got "nope", at the first argument',
+      'expected one of: sidecar, ls, watch, resolve, status, drain, undrain, maintenance, force, weight, reload, heartbeat, help, --version, got "nope", at the first argument',
     ],
     [['ls', '--what'], 'expected one of: --registry, --timeout, --json, got "--what", at --what'],
     [['ls', 'a', 'b'], 'expected no such argument, got "b", at argument 2'],
@@ -52,7 +55,7 @@ describe('bad input ends with code 2 and a line for each problem', () => {
     [['heartbeat', 'a', 'maybe'], 'expected one of: pass, warn, fail, got "maybe", at status'],
     [
       ['heartbeat', 'a', '--admin', 'ftp://x'],
-      'expected a URL such as "http://127.0.0.1:9190", got "ftp://x", at --admin',
+      'expected host:port, its URL or unix:/path, got "ftp://x", at --admin',
     ],
     [['sidecar', '--service', 'a', '--port', '99999'], /^expected a whole number .+, got 99999, at --port$/],
   ])('%j', async (args, line) => {

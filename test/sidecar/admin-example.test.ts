@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
@@ -14,22 +17,29 @@ import { ttlConfig, until } from './support.js';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/service-with-heartbeat.mjs', import.meta.url));
 
+const SECRET = 'the-secret-of-the-hello-service';
+
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+const inFlights: (number | undefined)[] = [];
+
 /** An admin server in front of one service that has a TTL probe. */
 async function sidecarFor(health: ServiceHealth): Promise<Admin> {
   const admin = await startAdmin({
-    host: '127.0.0.1',
-    port: 0,
+    address: { host: '127.0.0.1', port: 0 },
     routes: standardRoutes({
       clock: systemClock,
       metrics: async () => ({ type: 'text/plain', text: '' }),
       unreadyReasons: () => [],
       status: () => health.status(),
-      beat: (service, status, note) => service === health.service && health.beat(status, note),
+      heartbeatSecret: () => SECRET,
+      beat: (service, status, note, inFlight) => {
+        inFlights.push(inFlight);
+        return service === health.service && health.beat(status, note);
+      },
     }),
   });
   ends.push(() => admin.close());
@@ -38,14 +48,21 @@ async function sidecarFor(health: ServiceHealth): Promise<Admin> {
 
 /** Starts the example and resolves with where it listens. */
 async function startExample(sidecar: string): Promise<{ child: ChildProcess; url: string }> {
-  const env = { ...process.env, PORT: '0', SIDECAR: sidecar, SERVICE: 'hello', BEAT_MS: '50' };
+  const directory = await mkdtemp(join(tmpdir(), 'pilotfish-'));
+  ends.push(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'secret');
+  await writeFile(file, `${SECRET}\n`, { mode: 0o600 });
+  const env = {
+    ...process.env,
+    ...{ PORT: '0', SIDECAR: sidecar, SERVICE: 'hello', BEAT_MS: '50', SECRET_FILE: file },
+  };
   const child = spawn(process.execPath, [EXAMPLE], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   ends.push(() => child.kill('SIGKILL'));
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   return { child, url: `http://127.0.0.1:${/\d+$/.exec(line)?.[0]}` };
 }
 
-test('the service with heartbeats is healthy, unwell when it says so, well again, and gone when silent', async () => {
+test('the service with heartbeats and a secret is healthy, unwell when it says so, well again, and gone when silent', async () => {
   const probe = ttlConfig({ ttlMs: 1000, intervalMs: 100, rise: 2, fall: 2 });
   const context = { clock: systemClock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
   const health = new ServiceHealth('hello', [new Prober(new TtlProbe(probe, systemClock), probe, context)]);
@@ -55,6 +72,7 @@ test('the service with heartbeats is healthy, unwell when it says so, well again
 
   await until(() => health.state === 'passing', 'the service to pass');
   expect(await (await fetch(url)).text()).toBe('hello\n');
+  expect(inFlights).toContain(0);
 
   await fetch(`${url}/break`);
   await until(() => health.state === 'failing', 'the service to fail');

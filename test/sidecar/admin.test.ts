@@ -5,7 +5,8 @@ import { systemClock } from '../../runtime/clock.js';
 import type { Logger } from '../../runtime/logger.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
-import { type Admin, type AdminRoute, json, startAdmin } from '../../sidecar/admin.js';
+import { type Admin, startAdmin } from '../../sidecar/admin.js';
+import { type AdminRoute, json } from '../../sidecar/admin-route.js';
 import { type AdminSources, standardRoutes } from '../../sidecar/admin-routes.js';
 import { freePort, until } from './support.js';
 
@@ -21,7 +22,8 @@ interface Sent {
   readonly body?: string | Buffer;
 }
 
-const beats: [string, string, string][] = [];
+const IN_FLIGHT = 'expected a whole number from 0';
+const beats: [string, string, string, number | undefined][] = [];
 let reasons: string[] = [];
 let limitClock: VirtualClock;
 
@@ -29,7 +31,8 @@ const SOURCES: Omit<AdminSources, 'clock'> = {
   metrics: async () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text: 'up 1\n' }),
   unreadyReasons: () => reasons,
   status: () => ({ services: [{ name: 'orders' }] }),
-  beat: (service, status, note) => service === 'orders' && beats.push([service, status, note]) > 0,
+  heartbeatSecret: () => undefined,
+  beat: (service, ...said) => service === 'orders' && beats.push([service, ...said]) > 0,
 };
 
 const open: Admin[] = [];
@@ -40,7 +43,12 @@ async function start(
   logger: Logger = silentLogger,
   allowedHosts: string[] = [],
 ) {
-  const started = await startAdmin({ host: '127.0.0.1', port: 0, routes, logger, allowedHosts });
+  const started = await startAdmin({
+    address: { host: '127.0.0.1', port: 0 },
+    routes,
+    logger,
+    allowedHosts,
+  });
   open.push(started);
   return started;
 }
@@ -162,11 +170,12 @@ describe('what the admin server answers', () => {
       ],
       logger,
     );
-    expect(await ask('/v1/drain', { method: 'POST', body: 'now' }, other)).toMatchObject({
+    const headers = { 'content-type': 'application/json' };
+    expect(await ask('/v1/drain', { method: 'POST', headers, body: 'now' }, other)).toMatchObject({
       status: 202,
       text: '{"got":"now"}\n',
     });
-    expect(await ask('/v1/break', { method: 'POST' }, other)).toMatchObject({
+    expect(await ask('/v1/break', { method: 'POST', headers }, other)).toMatchObject({
       status: 500,
       text: '{"error":"internal error; the log says more"}\n',
     });
@@ -176,17 +185,18 @@ describe('what the admin server answers', () => {
 
 describe('a heartbeat', () => {
   test.each([
-    ['{"status":"pass"}', 'pass', ''],
-    ['{"status":"warn","note":"disk 91 %"}', 'warn', 'disk 91 %'],
-    ['{"status":"fail","note":"no database","extra":1}', 'fail', 'no database'],
-  ])('%s is taken', async (body, status, note) => {
+    ['{"status":"pass"}', 'pass', '', undefined],
+    ['{"status":"warn","note":"disk 91 %"}', 'warn', 'disk 91 %', undefined],
+    ['{"status":"pass","inFlight":0}', 'pass', '', 0],
+    ['{"status":"fail","note":"no database","inFlight":12,"extra":1}', 'fail', 'no database', 12],
+  ])('%s is taken', async (body, status, note, inFlight) => {
     expect(await put('/v1/heartbeat/orders', body)).toMatchObject({ status: 204, text: '' });
-    expect(beats).toEqual([['orders', status, note]]);
+    expect(beats).toEqual([['orders', status, note, inFlight]]);
   });
 
   test('without a body means pass', async () => {
     expect((await put('/v1/heartbeat/orders')).status).toBe(204);
-    expect(beats).toEqual([['orders', 'pass', '']]);
+    expect(beats).toEqual([['orders', 'pass', '', undefined]]);
   });
 
   test('from fetch, as a service would send it, is taken', async () => {
@@ -199,8 +209,6 @@ describe('a heartbeat', () => {
   });
 
   test.each([
-    ['no JSON', 'pass', 'expected a JSON object, at body'],
-    ['no object', '["pass"]', 'expected a JSON object, at body'],
     ['without a status', '{"note":"x"}', 'expected one of: pass, warn, fail, got nothing, at status'],
     ['of another status', '{"status":"ok"}', 'expected one of: pass, warn, fail, got "ok", at status'],
     ['with a note that is no text', '{"status":"pass","note":7}', 'expected text, got 7, at note'],
@@ -209,11 +217,29 @@ describe('a heartbeat', () => {
       '{"__proto__":{"status":"pass"}}',
       'expected one of: pass, warn, fail, got nothing, at status',
     ],
+    [
+      'with work that cannot be counted',
+      '{"status":"pass","inFlight":-1}',
+      `${IN_FLIGHT}, got -1, at inFlight`,
+    ],
+    ['with half a request', '{"status":"pass","inFlight":1.5}', `${IN_FLIGHT}, got 1.5, at inFlight`],
+    ['with a number as text', '{"status":"pass","inFlight":"1"}', `${IN_FLIGHT}, got "1", at inFlight`],
   ])('%s is 400 and says what was expected', async (_name, body, error) => {
     const answer = await put('/v1/heartbeat/orders', body);
     expect(answer.status).toBe(400);
-    expect(JSON.parse(answer.text)).toEqual({ error });
+    expect(JSON.parse(answer.text)).toEqual({ errors: [error] });
     expect(beats).toEqual([]);
+  });
+
+  test('that is wrong in several ways is told all of them', async () => {
+    const { text } = await put('/v1/heartbeat/orders', '{"status":"ok","note":7,"inFlight":null}');
+    expect(JSON.parse(text)).toEqual({
+      errors: [
+        'expected one of: pass, warn, fail, got "ok", at status',
+        'expected text, got 7, at note',
+        `${IN_FLIGHT}, got null, at inFlight`,
+      ],
+    });
   });
 
   test('in a form a web page could send is 415', async () => {
@@ -387,7 +413,7 @@ describe('closing', () => {
 
 test('a port that is taken rejects with the reason', async () => {
   const port = Number(new URL(admin.url).port);
-  await expect(startAdmin({ host: '127.0.0.1', port, routes: [] })).rejects.toMatchObject({
+  await expect(startAdmin({ address: { host: '127.0.0.1', port }, routes: [] })).rejects.toMatchObject({
     code: 'EADDRINUSE',
   });
 });
@@ -395,8 +421,7 @@ test('a port that is taken rejects with the reason', async () => {
 test('on IPv6 the URL has brackets', async () => {
   const port = await freePort();
   const other = await startAdmin({
-    host: '::1',
-    port,
+    address: { host: '::1', port },
     routes: standardRoutes({ ...SOURCES, clock: systemClock }),
   });
   open.push(other);
