@@ -27,6 +27,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<{ readonly backend: Backen
   local: () => import('./local/local.js'),
   zookeeper: () => import('./zookeeper/zookeeper.js'),
   consul: () => import('./consul/consul.js'),
+  etcd: () => import('./etcd/etcd.js'),
   static: () => import('./static/static.js'),
 };
 

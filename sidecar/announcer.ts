@@ -10,28 +10,40 @@ import { linkedAbort } from '../runtime/abort.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { Doorbell } from '../runtime/doorbell.js';
-import { messageOf, PilotfishError } from '../runtime/errors.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../runtime/errors.js';
 import { Emitter, type Event } from '../runtime/events.js';
 import { formatHostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
 import { fraction, jittered, type Random } from '../runtime/random.js';
+import { TokenBucket } from './rate-limit.js';
+import { untilVacant } from './vacancy.js';
 
 /** How often a registration is read back: 30 s ± 30 %. */
 const RECONCILE_MS = 30_000;
 const RECONCILE_JITTER = 0.3;
 /** After a failure. The first try is soon, and a fleet spreads. */
 const RETRY = { baseMs: 200, capMs: 10_000 };
-/** A session or lease that ended took a whole fleet's entries: the first moment is shared out. */
-const AFTER_EXPIRY_MS = 500;
+/**
+ * A session or lease that ended may have taken a whole fleet's entries, which all come back at once: the moment is
+ * shared out, so that a registry sees about so many registrations a second.
+ */
+const FLEET_WRITES_PER_SECOND = 1_000;
+const FLEET_SIZE = 500;
 /** Somebody deletes our entry again and again: one write a second, no more. */
 const AFTER_DELETION_MS = 1_000;
 /** Another process uses the same id: do not fight over it. */
 const AFTER_CONFLICT = { baseMs: 20_000, capMs: 300_000 };
+/** An entry that was ours for so long is not contested any more. */
+const UNCONTESTED_MS = 2 * AFTER_CONFLICT.capMs;
+/** Registering and updating. Deregistering is charged as well and never waits. */
+const WRITES = { perSecond: 1, burst: 5 };
 
 export interface AnnouncerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** How many sidecars may lose their session together. Default 500. */
+  readonly fleetSize?: number;
 }
 
 export type Operation = 'register' | 'update' | 'confirm' | 'deregister';
@@ -50,12 +62,20 @@ export class Announcer {
   readonly #stop = linkedAbort();
   readonly #changes = new Emitter<void>();
   readonly #operations = new Emitter<OperationReport>();
+  readonly #losses = new Emitter<LostReason>();
+  readonly #delays = new Emitter<void>();
+  readonly #writes: TokenBucket;
   readonly #ended: Promise<void>;
   #desired: { readonly instance: Instance | undefined; readonly cause: string };
   #effect = linkedAbort();
+  /** Ends the wait for the other process to go. */
+  #vacancy = linkedAbort();
+  #isDelayed = false;
   #registration: Registration | undefined;
+  #isRegistering = false;
   #confirmedAt: number | undefined;
   #registeredAt: number | undefined;
+  #ownedSince = 0;
   #error: unknown;
   #failures = 0;
   #conflicts = 0;
@@ -66,6 +86,7 @@ export class Announcer {
     this.service = service;
     this.registry = registry;
     this.#options = options;
+    this.#writes = new TokenBucket(WRITES, options.clock);
     this.#desired = { instance: undefined, cause: 'not healthy yet' };
     this.#ended = this.#run();
   }
@@ -73,6 +94,10 @@ export class Announcer {
   /** Fires after each change of `confirmed`, `error` or `settled`. */
   readonly onChange: Event<void> = this.#changes.event;
   readonly onOperation: Event<OperationReport> = this.#operations.event;
+  /** Fires when the entry is gone without having been deregistered. */
+  readonly onLost: Event<LostReason> = this.#losses.event;
+  /** Fires when a write has to wait because there were too many. */
+  readonly onDelay: Event<void> = this.#delays.event;
 
   get desired(): Instance | undefined {
     return this.#desired.instance;
@@ -81,6 +106,11 @@ export class Announcer {
   /** As the registry has confirmed it; undefined when nothing of ours is there. */
   get confirmed(): Instance | undefined {
     return this.#registration?.instance;
+  }
+
+  /** Whether readers may see an entry of ours: a confirmed one, or one that is on its way. */
+  get mayBeListed(): boolean {
+    return this.confirmed !== undefined || this.#isRegistering;
   }
 
   /** When the registry last confirmed the entry, on the monotonic clock. */
@@ -98,10 +128,16 @@ export class Announcer {
     return this.#error;
   }
 
+  /** Whether another process has the entry of our id. */
+  get inConflict(): boolean {
+    return isPilotfishError(this.#error, 'CONFLICT');
+  }
+
   /** True when the registry holds what is desired. */
   get settled(): boolean {
     const { desired, confirmed } = this;
-    if (desired === undefined || confirmed === undefined) return desired === confirmed;
+    if (desired === undefined) return !this.mayBeListed;
+    if (confirmed === undefined) return false;
     return sameInstance(desired, confirmed);
   }
 
@@ -145,10 +181,24 @@ export class Announcer {
     const { clock } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const held = this.desired === undefined ? 0 : this.#notBefore - clock.now();
+      const held = this.#heldMs();
       const wait = held > 0 ? held : await this.#reconcile();
       if (wait > 0) await this.#bell.wait(clock, wait, signal);
     }
+  }
+
+  /** How long the next step must wait, in ms. What is not to be listed never waits. */
+  #heldMs(): number {
+    if (this.desired === undefined) return 0;
+    const heldMs = this.#notBefore - this.#options.clock.now();
+    return heldMs > 0 || this.settled ? heldMs : this.#delayMs();
+  }
+
+  #delayMs(): number {
+    const { waitMs } = this.#writes;
+    if (waitMs > 0 && !this.#isDelayed) this.#delays.emit();
+    this.#isDelayed = waitMs > 0;
+    return waitMs;
   }
 
   /** One step towards what is desired. Returns how long to wait for the next one, in ms. */
@@ -181,8 +231,16 @@ export class Announcer {
   }
 
   async #register(instance: Instance, cause: string, signal: AbortSignal): Promise<void> {
-    const registration = await this.#call('register', () => this.registry.register(instance, { signal }));
+    this.#vacancy.abort('the wait is over');
+    this.#isRegistering = true;
+    const registration = await this.#call('register', () =>
+      this.registry.register(instance, { signal }),
+    ).finally(() => {
+      this.#isRegistering = false;
+      this.#changes.emit();
+    });
     this.#registration = registration;
+    this.#ownedSince = this.#options.clock.now();
     this.#registeredAt = this.#options.clock.wallNow();
     void registration.lost.then((reason) => this.#lost(registration, reason));
     this.#log(instance, cause, 'registered');
@@ -196,7 +254,6 @@ export class Announcer {
 
   async #confirm(registration: Registration, signal: AbortSignal): Promise<void> {
     const found = await this.#call('confirm', () => registration.confirm({ signal }));
-    if (found === 'present') this.#conflicts = 0;
     if (found === 'changed') {
       this.#log(registration.instance, 'somebody changed the entry', 'repairing');
       await this.#call('update', () => registration.update(registration.instance, { signal }));
@@ -205,15 +262,11 @@ export class Announcer {
 
   #lost(registration: Registration, reason: LostReason): void {
     if (this.#registration !== registration) return;
-    const { clock, random } = this.#options;
+    const { clock } = this.#options;
+    const wait = this.#waitAfter(reason);
     this.#forget();
-    const waits: Readonly<Record<LostReason, () => number>> = {
-      expired: () => fraction(random) * AFTER_EXPIRY_MS,
-      deleted: () => Math.max(0, (this.#confirmedAt ?? 0) + AFTER_DELETION_MS - clock.now()),
-      taken: () => AFTER_CONFLICT.baseMs / 2 + backoffMs(this.#conflicts++, AFTER_CONFLICT, random),
-    };
-    const wait = waits[reason]();
     this.#notBefore = clock.now() + wait;
+    if (reason === 'taken') void this.#awaitVacancy(registration.instance);
     this.#error = new PilotfishError(reason === 'taken' ? 'CONFLICT' : 'UNAVAILABLE', LOST_TEXT[reason]);
     const fields = {
       ...this.#fields(registration.instance),
@@ -221,7 +274,28 @@ export class Announcer {
       retryInMs: Math.round(wait),
     };
     this.#options.logger[reason === 'taken' ? 'error' : 'warn'](fields, 'lost the registration');
+    this.#losses.emit(reason);
     this.#changes.emit();
+    this.#bell.ring();
+  }
+
+  #waitAfter(reason: LostReason): number {
+    const { clock, random, fleetSize = FLEET_SIZE } = this.#options;
+    if (reason === 'expired') return (fraction(random) * fleetSize * 1000) / FLEET_WRITES_PER_SECOND;
+    if (reason === 'deleted') return Math.max(0, (this.#confirmedAt ?? 0) + AFTER_DELETION_MS - clock.now());
+    if (clock.now() - this.#ownedSince > UNCONTESTED_MS) this.#conflicts = 0;
+    return this.#conflictMs();
+  }
+
+  #conflictMs(): number {
+    return AFTER_CONFLICT.baseMs / 2 + backoffMs(this.#conflicts++, AFTER_CONFLICT, this.#options.random);
+  }
+
+  /** The other process may go at any time: then there is nothing left to wait for. */
+  async #awaitVacancy({ id }: Instance): Promise<void> {
+    this.#vacancy = linkedAbort(this.#stop.signal);
+    if (!(await untilVacant(this.registry, this.service, id, this.#vacancy.signal))) return;
+    this.#notBefore = 0;
     this.#bell.ring();
   }
 
@@ -239,7 +313,8 @@ export class Announcer {
 
   #failed(error: unknown): number {
     const { logger, random } = this.#options;
-    const wait = backoffMs(this.#failures++, RETRY, random);
+    const isContested = isPilotfishError(error, 'CONFLICT') && this.#registration === undefined;
+    const wait = isContested ? this.#conflictMs() : backoffMs(this.#failures++, RETRY, random);
     if (messageOf(error) !== (this.#error === undefined ? '' : messageOf(this.#error))) {
       const fields = { service: this.service, registry: this.registry.url, cause: messageOf(error) };
       logger.warn(fields, 'the registry did not do what is desired, trying again');
@@ -250,6 +325,7 @@ export class Announcer {
   }
 
   async #call<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
+    if (operation !== 'confirm') this.#writes.take();
     try {
       const result = await work();
       this.#operations.emit({ operation, result: 'ok' });

@@ -4,56 +4,61 @@
  */
 
 import type { Registry } from '../registry/contract.js';
-import { openWritable } from '../registry/open.js';
-import { linkedAbort } from '../runtime/abort.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
-import { PilotfishError } from '../runtime/errors.js';
 import type { HostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
 import { startAdmin } from './admin.js';
 import { standardRoutes } from './admin-routes.js';
-import { Announcer } from './announcer.js';
+import { readBearerSecret } from './bearer.js';
 import type { SidecarConfig } from './config/config.js';
+import type { LoadedConfig } from './config/load.js';
+import { type Difference, keyOf } from './difference.js';
+import type { DrainSettings } from './drain.js';
+import { Fleet, type FleetContext } from './fleet.js';
 import { createLogger } from './log.js';
 import { LoopLag } from './loop-lag.js';
 import { SidecarMetrics } from './metrics.js';
 import { startMetricsServer } from './metrics-server.js';
-import { planServices, type ServicePlan } from './plan.js';
-import { Prober } from './prober.js';
-import { Service } from './service.js';
-import { ServiceHealth } from './service-health.js';
-
-/** How long a stop waits for the registries to confirm. An entry that could not be removed ends with its TTL. */
-const WITHDRAW_LIMIT_MS = 10_000;
+import { operatorRoutes } from './operator-routes.js';
+import { planServices } from './plan.js';
+import { Registries } from './registries.js';
+import { type ReloadFailure, type ReloadReport, reloader } from './reload.js';
+import { restartOnly } from './restart-only.js';
 
 export interface SidecarOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   /** Default: JSON lines on standard output at the configured level. */
   readonly logger?: Logger;
+  /** Reads the configuration again, for `reload`. Default: there is nothing to reload. */
+  readonly load?: () => Promise<LoadedConfig>;
 }
 
 export interface Sidecar {
-  /** Such as `http://127.0.0.1:9190`, with the port that was really taken. */
+  /** `http://127.0.0.1:9190`, with the port that was really taken, or `unix:/path`. */
   readonly adminUrl: string;
+  /** What requests to it must carry; undefined for nothing. */
+  readonly adminToken: string | undefined;
   /** Where other hosts may read the metrics; undefined when the configuration does not ask for it. */
   readonly metricsUrl: string | undefined;
+  /** The one that is applied. */
+  readonly config: SidecarConfig;
+  /** The text of `/v1/status` as an object. */
+  readonly status: () => unknown;
   /**
-   * Deregisters everything, has it confirmed, then ends the rest. Idempotent. Rejects TIMEOUT, after everything has
-   * ended all the same, when a registry did not confirm within 10 s.
+   * Takes every service out without losing a request: marked as draining, deregistered, its work finished; see
+   * `drain.ts`. The sidecar goes on; `close` ends it. False when `timeoutMs`, default as configured, was not enough.
+   */
+  readonly drain: (cause: string, limits?: Partial<Pick<DrainSettings, 'timeoutMs'>>) => Promise<boolean>;
+  /** Applies what has changed in the configuration, or nothing at all. Undefined without `load`. */
+  readonly reload: (() => Promise<ReloadReport | ReloadFailure>) | undefined;
+  /**
+   * Deregisters everything at once, has it confirmed, then ends the rest. Idempotent. Rejects TIMEOUT, after everything
+   * has ended all the same, when a registry did not confirm within 10 s.
    */
   readonly close: () => Promise<void>;
-}
-
-interface Context {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly lag: LoopLag;
-  readonly metrics: SidecarMetrics;
-  readonly registries: readonly Registry[];
 }
 
 /**
@@ -68,107 +73,110 @@ export async function startSidecar(config: SidecarConfig, options: SidecarOption
   try {
     const lag = new LoopLag(clock);
     closers.defer(() => lag.close());
-    const metrics = new SidecarMetrics({ clock, lag });
-    const plans = await planServices(config, { clock, logger });
-    const registries = await openAll(config.registries, { clock, random, logger }, metrics, closers);
-    const services: Service[] = [];
-    const admin = await startAdmin({
-      ...config.admin,
-      clock,
-      logger,
-      routes: standardRoutes({
-        clock,
-        metrics: () => metrics.text(),
-        unreadyReasons: () => services.flatMap((service) => service.unreadyReasons()),
-        status: () => ({
-          registries: registries.map(describeRegistry),
-          services: services.map((s) => s.status()),
-        }),
-        beat: (name, status, note) =>
-          services.filter((s) => s.name === name && s.beat(status, note)).length > 0,
-      }),
-    });
-    closers.defer(() => admin.close());
-    const metricsUrl =
-      config.metrics && (await serveMetrics(config.metrics, { clock, logger, metrics }, closers));
-    const context = { clock, random, logger, lag, metrics, registries };
-    closers.defer(() => withdrawAll(services, context));
-    services.push(...plans.map((plan) => startService(plan, context)));
-    const names = services.map(({ name }) => name);
-    logger.info({ admin: admin.url, metrics: metricsUrl, services: names }, 'the sidecar runs');
-    return { adminUrl: admin.url, metricsUrl, close: () => closers.close() };
+    const context = { clock, random, logger, lag, metrics: new SidecarMetrics({ clock, lag }) };
+    return await start(config, options, context, closers);
   } catch (error) {
     await closers.close().catch(() => {});
     throw error;
   }
 }
 
+async function start(
+  config: SidecarConfig,
+  { load }: SidecarOptions,
+  context: FleetContext,
+  closers: CloseStack,
+): Promise<Sidecar> {
+  const { clock, logger, metrics } = context;
+  const registries = new Registries(context);
+  const fleet = new Fleet(context);
+  const state = { config };
+  metrics.observeOperators(() => fleet.operated());
+  const plans = await planServices(config, context);
+  await registries.open(config.registries);
+  closers.defer(() => registries.close());
+
+  const apply = async ({ config: next, warnings }: LoadedConfig): Promise<ReloadReport> => {
+    const services = await planServices(next, context);
+    await registries.open(next.registries);
+    const { difference, left } = await fleet.apply({
+      ...next,
+      services,
+      registries: registries.of(next.registries),
+    });
+    const later = restartOnly(state.config, next);
+    state.config = next;
+    // A later reload may want them again, and then it is that one's turn.
+    void left.then(() => (state.config === next ? registries.closeAllBut(next.registries) : undefined));
+    return { ...namesIn(difference), warnings: [...warnings, ...later] };
+  };
+  const onEnd = (result: 'ok' | 'error'): void => metrics.reloaded(result);
+  const reload = load && reloader({ load, apply, onEnd, logger });
+  const status = () => ({
+    registries: registries.all.map(describeRegistry),
+    services: fleet.services.map((service) => service.status()),
+  });
+
+  const token = await adminToken(config);
+  const admin = await startAdmin({
+    address: config.admin,
+    token,
+    clock,
+    logger,
+    routes: [
+      ...standardRoutes({
+        clock,
+        metrics: () => metrics.text(),
+        unreadyReasons: () => fleet.services.flatMap((service) => service.unreadyReasons()),
+        status,
+        heartbeatSecret: (name) => fleet.find(name)[0]?.plan.heartbeatSecret,
+        beat: (name, ...beat) => fleet.find(name).filter((service) => service.beat(...beat)).length > 0,
+      }),
+      ...operatorRoutes({
+        clock,
+        find: (name, id) => fleet.find(name, id),
+        drainSettings: () => state.config.drain,
+        reload,
+      }),
+    ],
+  });
+  closers.defer(() => admin.close());
+  const metricsUrl = config.metrics && (await serveMetrics(config.metrics, context, closers));
+  closers.defer(() => fleet.close());
+  await fleet.apply({ ...config, services: plans, registries: registries.of(config.registries) });
+  const names = fleet.services.map(({ name }) => name);
+  logger.info({ admin: admin.url, metrics: metricsUrl, services: names }, 'the sidecar runs');
+  return {
+    adminUrl: admin.url,
+    adminToken: token,
+    metricsUrl,
+    get config() {
+      return state.config;
+    },
+    status,
+    drain: (cause, limits = {}) => fleet.drain(cause, { ...state.config.drain, ...limits }),
+    reload,
+    close: () => closers.close(),
+  };
+}
+
+function namesIn({ added, changed, ...rest }: Difference): Omit<ReloadReport, 'warnings'> {
+  return { ...rest, added: added.map(keyOf), changed: changed.map(keyOf) };
+}
+
+async function adminToken({ adminTokenFile: file }: SidecarConfig): Promise<string | undefined> {
+  return file === undefined ? undefined : readBearerSecret(file, 'adminTokenFile');
+}
+
 /** Returns the URL with the port that was really taken. */
 async function serveMetrics(
   address: HostPort,
-  { clock, logger, metrics }: Pick<Context, 'clock' | 'logger' | 'metrics'>,
+  { clock, logger, metrics }: FleetContext,
   closers: CloseStack,
 ): Promise<string> {
   const server = await startMetricsServer({ ...address, clock, logger, metrics: () => metrics.text() });
   closers.defer(() => server.close());
   return server.url;
-}
-
-async function openAll(
-  urls: readonly string[],
-  context: Pick<Context, 'clock' | 'random' | 'logger'>,
-  metrics: SidecarMetrics,
-  closers: CloseStack,
-): Promise<readonly Registry[]> {
-  const registries: Registry[] = [];
-  for (const url of urls) {
-    const registry = await openWritable(url, context);
-    closers.defer(() => registry.close());
-    metrics.registryState(url, registry.state);
-    registry.onState((state) => {
-      metrics.registryState(url, state);
-      context.logger.info({ registry: url, state }, 'the registry connection changed');
-    });
-    registries.push(registry);
-  }
-  return registries;
-}
-
-function startService({ instance, require, probes }: ServicePlan, context: Context): Service {
-  const { metrics } = context;
-  const labels = { service: instance.service, id: instance.id };
-  const probers = probes.map(({ probe, config }) => new Prober(probe, config, context));
-  const health = new ServiceHealth(instance.service, probers, require);
-  metrics.observeServiceHealth(labels, health);
-  const announcers = context.registries.map((registry) => {
-    const announcer = new Announcer(registry, instance.service, context);
-    const report = (): void => metrics.registered(labels, registry.url, announcer.confirmed !== undefined);
-    report();
-    announcer.onChange(report);
-    announcer.onOperation(({ operation, result }) =>
-      metrics.registryOperation(registry.url, operation, result),
-    );
-    return announcer;
-  });
-  return new Service(instance, health, announcers, context);
-}
-
-async function withdrawAll(services: readonly Service[], { clock, logger }: Context): Promise<void> {
-  const limit = linkedAbort();
-  const cancel = clock.after(WITHDRAW_LIMIT_MS, () =>
-    limit.abort(new PilotfishError('TIMEOUT', 'took too long')),
-  );
-  const results = await Promise.all(
-    services.map((service) => service.withdraw('the sidecar stops', limit.signal)),
-  );
-  cancel();
-  const late = results.flatMap(({ unconfirmed }) => unconfirmed);
-  if (late.length === 0) return;
-  logger.error(
-    { unconfirmed: late },
-    'could not confirm that everything is deregistered; it ends with its TTL',
-  );
-  throw new PilotfishError('TIMEOUT', `not confirmed as deregistered: ${late.join(', ')}`);
 }
 
 function describeRegistry({ kind, url, state }: Registry): object {

@@ -16,6 +16,8 @@ export interface MetricsServerOptions extends HostPort {
 }
 
 /** Listens. Rejects with the system's error when the address cannot be had. */
-export function startMetricsServer({ metrics, ...options }: MetricsServerOptions): Promise<Admin> {
-  return startAdmin({ ...options, routes: readOnlyRoutes(metrics), allowedHosts: 'any' });
+export function startMetricsServer(options: MetricsServerOptions): Promise<Admin> {
+  const { host, port, metrics, clock, logger } = options;
+  const routes = readOnlyRoutes(metrics);
+  return startAdmin({ address: { host, port }, routes, clock, logger, allowedHosts: 'any' });
 }

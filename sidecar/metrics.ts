@@ -6,9 +6,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { RegistryState } from '../registry/contract.js';
 import type { Clock } from '../runtime/clock.js';
+import type { Announcer } from './announcer.js';
 import { HEALTH_STATES, type HealthState } from './health.js';
 import type { LoopLag } from './loop-lag.js';
+import type { Orders } from './operator/orders.js';
 import type { Prober } from './prober.js';
+import { HOLD_REASONS, type HoldReason, type ProtectedHealth } from './protected-health.js';
 import type { ServiceHealth } from './service-health.js';
 
 export interface MetricDescription {
@@ -50,11 +53,41 @@ export const SIDECAR_METRICS = {
     labels: ['service', 'id', 'to'],
     help: 'Changes of the health of a service, by the new state.',
   },
+  held: {
+    name: 'pilotfish_held',
+    type: 'gauge',
+    labels: ['service', 'id', 'reason'],
+    help: '1 while a protection holds the service: down for flapping, or up because every service fell silent at once.',
+  },
+  holds: {
+    name: 'pilotfish_holds_total',
+    type: 'counter',
+    labels: ['service', 'id', 'reason'],
+    help: 'Times a protection began to hold the service.',
+  },
   registered: {
     name: 'pilotfish_registered',
     type: 'gauge',
     labels: ['service', 'id', 'registry'],
     help: '1 while the registration of the service is confirmed by the registry, else 0.',
+  },
+  conflict: {
+    name: 'pilotfish_registration_conflict',
+    type: 'gauge',
+    labels: ['service', 'id', 'registry'],
+    help: '1 while another process holds the entry of the same id, else 0.',
+  },
+  registrationsLost: {
+    name: 'pilotfish_registrations_lost_total',
+    type: 'counter',
+    labels: ['service', 'id', 'registry', 'reason'],
+    help: 'Entries that were gone without having been deregistered.',
+  },
+  writesDelayed: {
+    name: 'pilotfish_registry_writes_delayed_total',
+    type: 'counter',
+    labels: ['service', 'id', 'registry'],
+    help: 'Writes that had to wait because there were too many in a short time. Deregistrations never wait.',
   },
   registryOperations: {
     name: 'pilotfish_registry_operations_total',
@@ -73,6 +106,36 @@ export const SIDECAR_METRICS = {
     type: 'counter',
     labels: ['registry'],
     help: 'Times the registry was connected again after it was not.',
+  },
+  maintenanceAge: {
+    name: 'pilotfish_maintenance_age_seconds',
+    type: 'gauge',
+    labels: ['service', 'id'],
+    help: 'For how long an instance has been in maintenance; nothing while it is not.',
+  },
+  forced: {
+    name: 'pilotfish_forced',
+    type: 'gauge',
+    labels: ['service', 'id', 'to'],
+    help: '1 while an operator forces the instance up or down, whatever its probes say.',
+  },
+  draining: {
+    name: 'pilotfish_draining',
+    type: 'gauge',
+    labels: ['service', 'id'],
+    help: '1 while the instance drains or is drained, else 0.',
+  },
+  reloads: {
+    name: 'pilotfish_config_reloads_total',
+    type: 'counter',
+    labels: ['result'],
+    help: 'Reloads of the configuration, by result: ok or error.',
+  },
+  reloadedAt: {
+    name: 'pilotfish_config_last_reload_success_timestamp_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'When the present configuration was loaded.',
   },
   eventLoopLag: {
     name: 'pilotfish_event_loop_lag_seconds',
@@ -102,6 +165,13 @@ export interface InstanceLabels {
   readonly id: string;
 }
 
+/** What people have ordered for an instance. */
+export interface OperatedInstance {
+  readonly labels: InstanceLabels;
+  readonly orders: Orders;
+  readonly isDraining: boolean;
+}
+
 export interface SidecarMetricsOptions {
   readonly clock: Clock;
   readonly lag: Pick<LoopLag, 'maxSince'>;
@@ -117,9 +187,17 @@ export class SidecarMetrics {
   readonly #serviceHealth;
   readonly #transitions;
   readonly #registered;
+  readonly #held;
+  readonly #holds;
+  readonly #conflict;
+  readonly #lost;
+  readonly #delayed;
   readonly #operations;
   readonly #registryState;
   readonly #reconnects;
+  readonly #reloads;
+  readonly #reloadedAt;
+  readonly #clock: Clock;
   readonly #connectedBefore = new Set<string>();
 
   constructor({ clock, lag, register = new Registry() }: SidecarMetricsOptions) {
@@ -135,9 +213,19 @@ export class SidecarMetrics {
     this.#serviceHealth = new Gauge({ ...definition(SIDECAR_METRICS.serviceHealth), ...on });
     this.#transitions = new Counter({ ...definition(SIDECAR_METRICS.transitions), ...on });
     this.#registered = new Gauge({ ...definition(SIDECAR_METRICS.registered), ...on });
+    this.#held = new Gauge({ ...definition(SIDECAR_METRICS.held), ...on });
+    this.#holds = new Counter({ ...definition(SIDECAR_METRICS.holds), ...on });
+    this.#conflict = new Gauge({ ...definition(SIDECAR_METRICS.conflict), ...on });
+    this.#lost = new Counter({ ...definition(SIDECAR_METRICS.registrationsLost), ...on });
+    this.#delayed = new Counter({ ...definition(SIDECAR_METRICS.writesDelayed), ...on });
     this.#operations = new Counter({ ...definition(SIDECAR_METRICS.registryOperations), ...on });
     this.#registryState = new Gauge({ ...definition(SIDECAR_METRICS.registryState), ...on });
     this.#reconnects = new Counter({ ...definition(SIDECAR_METRICS.registryReconnects), ...on });
+    this.#reloads = new Counter({ ...definition(SIDECAR_METRICS.reloads), ...on });
+    this.#reloadedAt = new Gauge({ ...definition(SIDECAR_METRICS.reloadedAt), ...on });
+    this.#clock = clock;
+    this.#reloadedAt.set(clock.wallNow() / 1000);
+    for (const result of ['ok', 'error']) this.#reloads.inc({ result }, 0);
     new Gauge({
       ...definition(SIDECAR_METRICS.eventLoopLag),
       ...on,
@@ -180,14 +268,48 @@ export class SidecarMetrics {
     };
   }
 
-  /** Says whether an instance is confirmed in a registry. */
-  registered(instance: InstanceLabels, registry: string, isRegistered: boolean): void {
-    this.#registered.set({ ...instance, registry }, Number(isRegistered));
+  /** Follows the protections of an instance. The returned function ends that and forgets what holds it now. */
+  observeProtection(
+    instance: InstanceLabels,
+    protection: Pick<ProtectedHealth, 'onHold' | 'hold'>,
+  ): () => void {
+    for (const reason of HOLD_REASONS) this.#holds.inc({ ...instance, reason }, 0);
+    this.#setHeld(instance, protection.hold?.reason);
+    const end = protection.onHold((reason) => {
+      if (reason !== undefined) this.#holds.inc({ ...instance, reason });
+      this.#setHeld(instance, reason);
+    });
+    return () => {
+      end();
+      for (const reason of HOLD_REASONS) this.#held.remove({ ...instance, reason });
+    };
   }
 
-  /** Counts an operation that has ended, such as `register`, `update`, `confirm`, `deregister`. */
-  registryOperation(registry: string, operation: string, result: 'ok' | 'error'): void {
-    this.#operations.inc({ registry, operation, result });
+  /** Follows what an announcer writes for an instance. The returned function ends that and forgets the state. */
+  observeAnnouncer(instance: InstanceLabels, announcer: Announcer): () => void {
+    const labels = { ...instance, registry: announcer.registry.url };
+    const report = (): void => {
+      this.#registered.set(labels, Number(announcer.confirmed !== undefined));
+      this.#conflict.set(labels, Number(announcer.inConflict));
+    };
+    report();
+    this.#delayed.inc(labels, 0);
+    const ends = [
+      announcer.onChange(report),
+      announcer.onOperation((done) => this.#operations.inc({ registry: labels.registry, ...done })),
+      announcer.onLost((reason) => this.#lost.inc({ ...labels, reason })),
+      announcer.onDelay(() => this.#delayed.inc(labels)),
+    ];
+    return () => {
+      for (const end of ends) end();
+      this.forgetRegistered(instance, labels.registry);
+    };
+  }
+
+  /** An instance is not announced in a registry any more. */
+  forgetRegistered(instance: InstanceLabels, registry: string): void {
+    this.#registered.remove({ ...instance, registry });
+    this.#conflict.remove({ ...instance, registry });
   }
 
   /**
@@ -201,9 +323,54 @@ export class SidecarMetrics {
     if (state === 'connected') this.#connectedBefore.add(registry);
   }
 
+  /** Counts a reload that has ended. */
+  reloaded(result: 'ok' | 'error'): void {
+    this.#reloads.inc({ result });
+    if (result === 'ok') this.#reloadedAt.set(this.#clock.wallNow() / 1000);
+  }
+
+  /** Shows at each scrape what operators have ordered, and who drains. To be called once. */
+  observeOperators(present: () => readonly OperatedInstance[]): void {
+    const clock = this.#clock;
+    const registers = [this.register];
+    new Gauge({
+      ...definition(SIDECAR_METRICS.maintenanceAge),
+      registers,
+      collect() {
+        this.reset();
+        for (const { labels, orders } of present()) {
+          const since = orders.maintenance?.since;
+          if (since !== undefined) this.set(labels, (clock.wallNow() - since) / 1000);
+        }
+      },
+    });
+    new Gauge({
+      ...definition(SIDECAR_METRICS.forced),
+      registers,
+      collect() {
+        this.reset();
+        for (const { labels, orders } of present()) {
+          if (orders.forced !== undefined) this.set({ ...labels, to: orders.forced.to }, 1);
+        }
+      },
+    });
+    new Gauge({
+      ...definition(SIDECAR_METRICS.draining),
+      registers,
+      collect() {
+        this.reset();
+        for (const { labels, isDraining } of present()) this.set(labels, Number(isDraining));
+      },
+    });
+  }
+
   /** The text for a scrape, with its content type. */
   async text(): Promise<{ readonly type: string; readonly text: string }> {
     return { type: this.register.contentType, text: await this.register.metrics() };
+  }
+
+  #setHeld(instance: InstanceLabels, current: HoldReason | undefined): void {
+    for (const reason of HOLD_REASONS) this.#held.set({ ...instance, reason }, Number(reason === current));
   }
 
   #setHealth(instance: InstanceLabels, current: HealthState): void {

@@ -3,19 +3,22 @@
  * Whatever can be wrong is found here, all of it at once, before anything is started or registered.
  */
 import type { Instance } from '../registry/contract.js';
-import { parseInstance } from '../registry/instance.js';
+import { encodeInstance } from '../registry/formats/pilotfish.js';
+import { MAX_TEXT_LENGTH, parseInstance } from '../registry/instance.js';
 import { BadInputError, type Problem } from '../runtime/expected.js';
 import { chooseAddress, isSharedRegistry } from './address.js';
-import type { ProbeConfig, Requirement, ServiceConfig, SidecarConfig } from './config/config.js';
+import { readBearerSecret } from './bearer.js';
+import type { ProbeConfig, ServiceConfig, SidecarConfig } from './config/config.js';
 import { createProbe, type ProbeContext } from './probes/create.js';
 import type { Probe } from './probes/probe.js';
 
 export interface ServicePlan {
+  readonly config: ServiceConfig;
   /** How it is listed while passing. */
   readonly instance: Instance;
-  /** How many of the probes must pass. */
-  readonly require: Requirement;
   readonly probes: readonly PlannedProbe[];
+  /** What its heartbeats must carry; undefined for nothing. */
+  readonly heartbeatSecret: string | undefined;
 }
 
 export interface PlannedProbe {
@@ -39,7 +42,8 @@ export async function planServices(
       const probe = await collected(problems, `${at}.probes[${j}].`, () => createProbe(config, context));
       if (probe !== undefined) probes.push({ config, probe });
     }
-    if (instance !== undefined) plans.push({ instance, require: service.require, probes });
+    const heartbeatSecret = await collected(problems, `${at}.`, () => heartbeatSecretOf(service));
+    if (instance !== undefined) plans.push({ config: service, instance, probes, heartbeatSecret });
   }
   if (problems.length > 0) throw new BadInputError(problems);
   return plans;
@@ -49,7 +53,15 @@ async function instanceOf({ name, address, ...rest }: ServiceConfig, shared: boo
   const host = await chooseAddress(address, { shared });
   const parsed = parseInstance({ ...rest, service: name, host });
   if (!parsed.ok) throw new BadInputError(parsed.error);
+  // With the longest note that an order may add later, so that none fails for its size.
+  encodeInstance({ ...parsed.value, status: 'maintenance', note: LONGEST_NOTE });
   return parsed.value;
+}
+
+const LONGEST_NOTE = '\uffff'.repeat(MAX_TEXT_LENGTH);
+
+async function heartbeatSecretOf({ heartbeatSecretFile: file }: ServiceConfig): Promise<string | undefined> {
+  return file === undefined ? undefined : readBearerSecret(file, 'heartbeatSecretFile');
 }
 
 /** The result of `work`, or undefined and its problems, each with `path` in front of its own. */

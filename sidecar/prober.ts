@@ -63,13 +63,17 @@ export class Prober {
   readonly #bell = new Doorbell();
   readonly #stop = linkedAbort();
   readonly #ended: Promise<void>;
-  #health = STARTING;
+  #health: Health;
   #overruns = 0;
   #isUrgent = false;
 
-  /** Starts at once; the first result comes later, so that there is time to listen. `close()` ends it. */
-  constructor(probe: Probe, schedule: ProbeSchedule, context: ProberContext) {
+  /**
+   * Starts at once; the first result comes later, so that there is time to listen. `close()` ends it. `initial` is
+   * what it takes over from the prober that it replaces.
+   */
+  constructor(probe: Probe, schedule: ProbeSchedule, context: ProberContext, initial: Health = STARTING) {
     this.probe = probe;
+    this.#health = initial;
     this.#schedule = schedule;
     this.#context = context;
     this.#startedAt = context.clock.now();
@@ -89,6 +93,12 @@ export class Prober {
 
   get health(): Health {
     return this.#health;
+  }
+
+  /** How long `fall` failures in a row last when each of them takes all its time. */
+  get fallMs(): number {
+    const { fall, fastIntervalMs } = this.#schedule;
+    return fall * (this.probe.deadlineMs + fastIntervalMs);
   }
 
   get lastResult(): RecentResult | undefined {
@@ -171,6 +181,7 @@ export class Prober {
     const health = step(before, result.status, limitsFor(before, result, this.#schedule), inGrace);
     this.#health = health;
     if (result.status === 'passing' || result.status === 'warning') this.probe.hold?.keep();
+    if (result.failure === 'nobody-listens') this.probe.hold?.release();
     this.#recent.push({ at: clock.wallNow(), ...result });
     if (this.#recent.length > RECENT_RESULTS) this.#recent.shift();
     const report = { probe: this.probe.name, result, health };

@@ -1,5 +1,6 @@
 /**
- * A token bucket per key: so many at once, then so many a second. A key that was never charged costs nothing.
+ * Token buckets: so many at once, then so many a second. Alone, or one per key; a key that was never charged costs
+ * nothing.
  */
 import type { Clock } from '../runtime/clock.js';
 
@@ -9,16 +10,42 @@ export interface Rate {
   readonly burst: number;
 }
 
-interface Bucket {
-  readonly tokens: number;
+export class TokenBucket {
+  readonly #rate: Rate;
+  readonly #clock: Clock;
+  #tokens: number;
   /** The clock's `now()` when it held that many. */
-  readonly at: number;
+  #at: number;
+
+  /** Full. */
+  constructor(rate: Rate, clock: Clock) {
+    this.#rate = rate;
+    this.#clock = clock;
+    this.#tokens = rate.burst;
+    this.#at = clock.now();
+  }
+
+  /** Whole milliseconds until there is a token; 0 when there is one. */
+  get waitMs(): number {
+    return Math.max(0, Math.ceil(((1 - this.#level()) / this.#rate.perSecond) * 1000));
+  }
+
+  /** Takes a token, whether or not there is one: what must not wait makes the next one wait longer. */
+  take(): void {
+    this.#tokens = this.#level() - 1;
+    this.#at = this.#clock.now();
+  }
+
+  #level(): number {
+    const { perSecond, burst } = this.#rate;
+    return Math.min(burst, this.#tokens + ((this.#clock.now() - this.#at) / 1000) * perSecond);
+  }
 }
 
 export class RateLimit {
   readonly #rate: Rate;
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(rate: Rate, clock: Clock) {
     this.#rate = rate;
@@ -26,17 +53,12 @@ export class RateLimit {
   }
 
   allows(key: string): boolean {
-    return this.#tokens(key) >= 1;
+    return (this.#buckets.get(key)?.waitMs ?? 0) === 0;
   }
 
   charge(key: string): void {
-    this.#buckets.set(key, { tokens: this.#tokens(key) - 1, at: this.#clock.now() });
-  }
-
-  #tokens(key: string): number {
-    const { perSecond, burst } = this.#rate;
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) return burst;
-    return Math.min(burst, bucket.tokens + ((this.#clock.now() - bucket.at) / 1000) * perSecond);
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rate, this.#clock);
+    this.#buckets.set(key, bucket);
+    bucket.take();
   }
 }

@@ -70,6 +70,8 @@ async function startMember(name: string, registry: string, id: string): Promise<
     ...['--registry', registry, '--service', name, '--id', id, '--port', String(service.port)],
     ...['--address', '127.0.0.1', '--admin', '127.0.0.1:0', '--log-level', 'info'],
     ...['--probe', 'http:/health', '--interval', '500ms', '--timeout', '400ms', '--rise', '2', '--fall', '2'],
+    // At the end of the demo its caller has stopped before.
+    ...['--drain-wait', '0s'],
   ]);
   return { id, service, sidecar };
 }

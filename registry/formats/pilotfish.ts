@@ -2,22 +2,27 @@
  * pilotfish's own wire format: one flat JSON object per entry, used wherever the registry stores bytes (ZooKeeper,
  * local files). Unknown fields are ignored, so that a newer writer does not hide itself from an older reader.
  */
-import { describe, formatProblem } from '../../runtime/expected.js';
+import { describe, formatProblem, reject } from '../../runtime/expected.js';
 import { printable } from '../../runtime/printable.js';
 import { type Result, rejected, valid } from '../../runtime/result.js';
 import type { Instance } from '../contract.js';
 import { type InstanceInput, parseInstance } from '../instance.js';
 
-/** Larger entries are refused before they are parsed. */
+/** Larger entries are refused: by readers before they are parsed, and so by writers before they are written. */
 export const MAX_ENTRY_BYTES = 16 * 1024;
 
+/** Throws BAD_INPUT for an instance that is larger than readers take. */
 export function encodeInstance(instance: Instance): Buffer {
   const { service, id, endpoint, weight, status, note, zone, version, tags, metadata } = instance;
   const { host, port } = endpoint;
-  return Buffer.from(
+  const data = Buffer.from(
     JSON.stringify({ service, id, host, port, weight, status, note, zone, version, tags, metadata }),
   );
+  if (data.byteLength > MAX_ENTRY_BYTES) reject('entry', SIZE_RULE, `${data.byteLength}`);
+  return data;
 }
+
+const SIZE_RULE = `at most ${MAX_ENTRY_BYTES} bytes, of tags and metadata most of all`;
 
 /** The instance in `data`, which must say it is `id` of `service`, or the reason why it is none. Never throws. */
 export function decodeInstance(data: Uint8Array, service: string, id: string): Result<Instance, string> {

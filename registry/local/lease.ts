@@ -25,6 +25,7 @@ export class Lease {
   #expiresAt = 0;
   #cancel: () => void = () => {};
   #closed = false;
+  #isLate = false;
 
   private constructor(options: LeaseOptions) {
     this.#options = options;
@@ -61,11 +62,20 @@ export class Lease {
       const expired = this.#options.hostTime.now() >= this.#expiresAt;
       if (expired) this.#id = newId();
       await this.#write();
+      this.#isLate = false;
       if (!this.#closed) this.#beats.emit(expired ? 'expired' : 'renewed');
     } catch (error) {
-      this.#options.logger.warn({ cause: messageOf(error) }, 'could not renew the local lease');
+      this.#missed(error);
     }
     if (!this.#closed) this.#schedule();
+  }
+
+  /** One line, however long the disk stays full. */
+  #missed(error: unknown): void {
+    if (!this.#isLate) {
+      this.#options.logger.warn({ cause: messageOf(error) }, 'could not renew the local lease, trying again');
+    }
+    this.#isLate = true;
   }
 
   async #write(): Promise<void> {

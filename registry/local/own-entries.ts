@@ -17,6 +17,7 @@ interface OwnService {
   readonly arriving: Set<LocalRegistration>;
   readonly check: () => Promise<void>;
   readonly stop: () => void;
+  isUnreadable: boolean;
 }
 
 interface OwnEntriesOptions {
@@ -72,14 +73,20 @@ export class OwnEntries {
       arriving: new Set(),
       check: coalesced(() => this.#check(service, own)),
       stop: watchDirectory(this.#files.serviceDir(service), () => this.#changed(own), this.#options),
+      isUnreadable: false,
     };
     this.#services.set(service, own);
     return own;
   }
 
-  #changed({ check }: OwnService): void {
-    check().catch((error: unknown) => {
-      this.#options.logger.warn({ cause: messageOf(error) }, 'could not read own entries back');
+  #changed(own: OwnService): void {
+    const { logger } = this.#options;
+    const onRead = (): void => {
+      own.isUnreadable = false;
+    };
+    own.check().then(onRead, (error: unknown) => {
+      if (!own.isUnreadable) logger.warn({ cause: messageOf(error) }, 'could not read own entries back');
+      own.isUnreadable = true;
     });
   }
 

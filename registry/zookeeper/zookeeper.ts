@@ -108,9 +108,10 @@ class ZooKeeperRegistry implements Registry {
     this.#warnIfOpen();
     const path = paths.instance(instance.service, instance.id);
     const onClose = (): void => this.#forget(path, registration);
+    const data = encodeInstance(instance);
     let registration: ZkRegistration | undefined;
     this.#claiming.add(path);
-    const claimed = claim(session, path, encodeInstance(instance));
+    const claimed = claim(session, path, data);
     try {
       await withDeadline(clock, OPERATION_LIMIT_MS, `registering ${instance.id}`, signal, () => claimed);
       registration = new ZkRegistration(instance, {

@@ -3,7 +3,9 @@
  * optional left open. Frozen all the way down, so that a reload can compare two of them and share the equal parts.
  */
 import type { HostPort } from '../../runtime/host-port.js';
+import type { ListenAddress } from '../../runtime/listen-address.js';
 import type { AddressChoice } from '../address.js';
+import type { DrainSettings } from '../drain.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -12,10 +14,24 @@ export interface SidecarConfig {
   /** Where each service is registered: all of them. At least one. */
   readonly registries: readonly string[];
   /** Where the admin HTTP server listens; port 0 is any free one. */
-  readonly admin: HostPort;
+  readonly admin: ListenAddress;
+  /** The file of the token that the admin server asks for; always there when other hosts can reach it. */
+  readonly adminTokenFile: string | undefined;
   /** Where the metrics are served to other hosts as well; undefined for nowhere but the admin server. */
   readonly metrics: HostPort | undefined;
   readonly logLevel: LogLevel;
+  /** How long each step of a drain takes. */
+  readonly drain: DrainSettings;
+  /** Where the orders of operators are kept. */
+  readonly stateDir: string;
+  /** Whether a change of the file is followed without being asked. */
+  readonly reloadOnChange: boolean;
+  /** Whether `exec` probes are allowed. Only a configuration file can say so. */
+  readonly enableExecProbe: boolean;
+  /** Whether nobody is deregistered at once when every service falls silent in the same moment. */
+  readonly protectMassFailure: boolean;
+  /** How many sidecars may lose their sessions together. */
+  readonly fleetSize: number;
   /** At least one; no two with the same name and id. */
   readonly services: readonly ServiceConfig[];
 }
@@ -28,17 +44,37 @@ export interface ServiceConfig {
   readonly address: AddressChoice;
   /** 0 to 65535. */
   readonly weight: number;
+  /** The share of the weight that is left while a probe warns, 0 to 1. */
+  readonly warningWeight: number;
+  /** Whether its return is held back while it goes up and down. */
+  readonly flapHoldDown: boolean;
   readonly tags: readonly string[];
   readonly zone: string | undefined;
   readonly version: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
+  /** The file of the secret that its heartbeats carry; the same for all instances of the service. */
+  readonly heartbeatSecretFile: string | undefined;
+  /** Where the service says how many requests it works on; undefined for heartbeats only. */
+  readonly inFlight: InFlightConfig | undefined;
   /** How many of the probes must pass. */
   readonly require: Requirement;
   /** At least one, each with its own name. */
   readonly probes: readonly ProbeConfig[];
 }
 
-export type ProbeConfig = TcpProbeConfig | HttpProbeConfig | TtlProbeConfig;
+export type ProbeConfig =
+  | TcpProbeConfig
+  | HttpProbeConfig
+  | GrpcProbeConfig
+  | UdpProbeConfig
+  | ExecProbeConfig
+  | TtlProbeConfig;
+
+export interface InFlightConfig {
+  readonly url: string;
+  /** The Prometheus metric to add up; undefined when the answer is the number itself or `{"inFlight": 3}`. */
+  readonly metric: string | undefined;
+}
 
 /** Advisory probes are not counted. */
 export type Requirement = 'all' | 'any' | { readonly atLeast: number };
@@ -94,6 +130,36 @@ export interface HttpProbeConfig extends ProbeSchedule, TcpTarget {
   readonly expectBody: string | undefined;
   /** Undefined for plain HTTP. */
   readonly tls: TlsConfig | undefined;
+}
+
+export interface GrpcProbeConfig extends ProbeSchedule, TcpTarget {
+  readonly type: 'grpc';
+  /** The name asked for, as in `orders.v1.Orders`; empty for the server as a whole. */
+  readonly service: string;
+  /** Undefined for HTTP/2 without TLS. */
+  readonly tls: TlsConfig | undefined;
+}
+
+export interface UdpProbeConfig extends ProbeSchedule, ProbeTarget {
+  readonly type: 'udp';
+  /** The datagram, as text or `hex:` and its bytes; see `payload.ts`. */
+  readonly send: string;
+  /** What a reply must contain, in the same form. */
+  readonly expect: string;
+}
+
+export interface ExecProbeConfig extends ProbeSchedule {
+  readonly type: 'exec';
+  /** The program and its arguments. No shell reads them. */
+  readonly command: readonly [program: string, ...args: string[]];
+  /** What is checked, for the program to read from its environment. */
+  readonly subject: ProbeSubject;
+}
+
+export interface ProbeSubject {
+  readonly service: string;
+  readonly id: string;
+  readonly port: number;
 }
 
 export interface TtlProbeConfig extends ProbeSchedule {

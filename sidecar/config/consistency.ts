@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import { formatDuration } from '../../runtime/duration.js';
 import { describe, type Problem } from '../../runtime/expected.js';
 import { formatHostPort } from '../../runtime/host-port.js';
+import { formatListenAddress, isSocketFile } from '../../runtime/listen-address.js';
 import { isSharedRegistry } from '../address.js';
 import { kindOf } from '../address-kind.js';
 import type { ProbeConfig, ServiceConfig, SidecarConfig } from './config.js';
@@ -26,7 +27,26 @@ export function contradictionsIn(config: SidecarConfig, label: Label): readonly 
   const requirements = config.services.flatMap((service, index) =>
     requirementProblems(service, ['services', index], label),
   );
-  return [...services, ...probes, ...requirements, ...metricsProblems(config, label)];
+  return [
+    ...services,
+    ...probes,
+    ...forbiddenExecProbes(config, label),
+    ...requirements,
+    ...adminProblems(config, label),
+    ...secretProblems(config, label),
+    ...metricsProblems(config, label),
+  ];
+}
+
+/** What starts programs has to be allowed, by the one who writes the file. */
+function forbiddenExecProbes({ enableExecProbe, services }: SidecarConfig, label: Label): readonly Problem[] {
+  if (enableExecProbe) return [];
+  const expected = '"enableExecProbe: true" at the top level of the file beside a probe of type exec';
+  return services.flatMap(({ probes }, i) =>
+    probes.flatMap(({ type }, j) =>
+      type === 'exec' ? [{ path: label(['services', i, 'probes', j, 'type']), expected, got: 'none' }] : [],
+    ),
+  );
 }
 
 /** A service must be able to pass, and something must be able to say so. */
@@ -45,9 +65,28 @@ function requirementProblems(
   return [{ path: label([...path, 'require', 'atLeast']), expected, got: describe(require.atLeast) }];
 }
 
+/** Whoever can reach the admin server can take services off the list; on loopback and sockets the host decides. */
+function adminProblems({ admin, adminTokenFile }: SidecarConfig, label: Label): readonly Problem[] {
+  if (adminTokenFile !== undefined || isSocketFile(admin) || kindOf(admin.host) === 'loopback') return [];
+  const expected = 'a loopback address, a unix socket, or adminTokenFile beside it';
+  return [{ path: label(['admin']), expected, got: describe(formatListenAddress(admin)) }];
+}
+
+/** A heartbeat names the service, not one of its instances. */
+function secretProblems({ services }: SidecarConfig, label: Label): readonly Problem[] {
+  return services.flatMap(({ name, heartbeatSecretFile }, index) => {
+    const first = services.find((other) => other.name === name);
+    if (first?.heartbeatSecretFile === heartbeatSecretFile) return [];
+    const expected = 'the same file in every entry of the service';
+    const path = label(['services', index, 'heartbeatSecretFile']);
+    return [{ path, expected, got: describe(heartbeatSecretFile) }];
+  });
+}
+
 /** Two servers on one port; an unspecified address takes it on every address. */
 function metricsProblems({ admin, metrics }: SidecarConfig, label: Label): readonly Problem[] {
-  if (metrics === undefined || metrics.port === 0 || metrics.port !== admin.port) return [];
+  if (metrics === undefined || isSocketFile(admin)) return [];
+  if (metrics.port === 0 || metrics.port !== admin.port) return [];
   if (metrics.host !== admin.host && kindOf(metrics.host) !== 'unspecified') return [];
   const expected = `a port other than that of the admin server, ${formatHostPort(admin)}`;
   return [{ path: label(['metrics']), expected, got: describe(formatHostPort(metrics)) }];
@@ -71,7 +110,7 @@ function probeProblems(probes: readonly ProbeConfig[], path: Path, label: Label)
     got: describe(probes[index]?.name),
   }));
   const hosts = probes.flatMap((probe, index) => {
-    if (probe.type === 'ttl' || probe.resolve || isIP(probe.host) !== 0) return [];
+    if (!('host' in probe) || probe.resolve || isIP(probe.host) !== 0) return [];
     const expected = 'an IP address, or "resolve: true" beside a host name';
     return [{ path: label([...path, index, 'host']), expected, got: describe(probe.host) }];
   });

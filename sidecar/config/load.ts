@@ -5,6 +5,7 @@
 import { checkUrl } from '../../registry/open.js';
 import { messageOf } from '../../runtime/errors.js';
 import { BadInputError, type Problem } from '../../runtime/expected.js';
+import { defaultStateDir } from '../operator/state-dir.js';
 import type { SidecarConfig } from './config.js';
 import { contradictionsIn, warningsFor } from './consistency.js';
 import { normalize } from './normalize.js';
@@ -25,6 +26,8 @@ export interface ConfigSources {
 
 export interface LoadedConfig {
   readonly config: SidecarConfig;
+  /** The path of the file it is from; undefined when there was none. */
+  readonly file: string | undefined;
   /** What works but is most likely not meant, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -39,26 +42,31 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   const parsed = fileSchema.safeParse(input);
   if (!parsed.success)
     throw new BadInputError([...problems, ...problemsOf(parsed.error.issues, input, label)]);
-  const config = normalize(parsed.data, sources);
+  const config = normalize(parsed.data, {
+    hostname: sources.hostname,
+    stateDir: defaultStateDir(sources.env),
+  });
   problems.push(...contradictionsIn(config, label), ...(await problemsInUrls(config.registries)));
   if (problems.length > 0) throw new BadInputError(problems);
-  return { config, warnings: warningsFor(config) };
+  return { config, file: file.path, warnings: warningsFor(config) };
 }
 
-type ReadFile = { readonly status: 'read'; readonly content: unknown } | { readonly status: 'unreadable' };
+type ReadFile =
+  | { readonly status: 'read'; readonly path: string | undefined; readonly content: unknown }
+  | { readonly status: 'unreadable' };
 
-/** `content` is undefined when no file was asked for. */
+/** `path` and `content` are undefined when no file was asked for. */
 async function readConfigFile(
   { flags, env, readFile }: ConfigSources,
   problems: Problem[],
 ): Promise<ReadFile> {
   const path = typeof flags.config === 'string' ? flags.config : env[CONFIG_ENV] || undefined;
-  if (path === undefined) return { status: 'read', content: undefined };
+  if (path === undefined) return { status: 'read', path, content: undefined };
   try {
     // Loaded for those who have a file: the parser is a good part of a start.
     const { parseConfigText } = await import('./file.js');
     const content = parseConfigText(await readFile(path), path, problems);
-    return content === undefined ? { status: 'unreadable' } : { status: 'read', content };
+    return content === undefined ? { status: 'unreadable' } : { status: 'read', path, content };
   } catch (error) {
     problems.push({ path, expected: 'a file that can be read', got: messageOf(error) });
     return { status: 'unreadable' };

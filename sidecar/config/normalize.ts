@@ -5,13 +5,15 @@
 
 import { MAX_NAME_LENGTH } from '../../registry/instance.js';
 import { parseDuration } from '../../runtime/duration.js';
-import { type HostPort, parseHostPort } from '../../runtime/host-port.js';
+import { parseHostPort } from '../../runtime/host-port.js';
+import { type ListenAddress, parseListenAddress } from '../../runtime/listen-address.js';
 import { type AddressChoice, parseAddressChoice } from '../address.js';
 import { kindOf } from '../address-kind.js';
 import type {
   HttpProbeConfig,
   ProbeConfig,
   ProbeSchedule,
+  ProbeTarget,
   ServiceConfig,
   SidecarConfig,
   TcpTarget,
@@ -23,6 +25,7 @@ import {
   type HttpProbeInput,
   longFormOf,
   type ProbeInput,
+  type ProbeTargetInput,
   type ScheduleInput,
   type ServiceInput,
 } from './schema.js';
@@ -32,6 +35,8 @@ import { parseStatusRange } from './status-range.js';
 export interface Surroundings {
   /** The machine's name, for the default ids. */
   readonly hostname: string;
+  /** For what must survive a restart. */
+  readonly stateDir: string;
 }
 
 type Schedule = { readonly [K in keyof ScheduleInput]-?: NonNullable<ScheduleInput[K]> };
@@ -53,27 +58,43 @@ const TTL_SCHEDULE = { rise: 1, fall: 1 } as const;
 export function normalize(file: ConfigFile, surroundings: Surroundings): SidecarConfig {
   return freeze({
     registries: [file.registry ?? 'local:'].flat(),
-    admin: parseHostPort(file.admin ?? '127.0.0.1:9190') as HostPort,
+    admin: parseListenAddress(file.admin ?? '127.0.0.1:9190') as ListenAddress,
+    adminTokenFile: file.adminTokenFile,
     metrics: file.metrics === undefined ? undefined : parseHostPort(file.metrics),
     logLevel: file.logLevel ?? 'info',
+    drain: {
+      propagationMs: ms(file.drainPropagation ?? '200ms'),
+      waitMs: ms(file.drainWait ?? '5s'),
+      timeoutMs: ms(file.drainTimeout ?? '25s'),
+    },
+    stateDir: file.stateDir ?? surroundings.stateDir,
+    reloadOnChange: file.reloadOnChange ?? false,
+    enableExecProbe: file.enableExecProbe ?? false,
+    protectMassFailure: file.protectMassFailure ?? true,
+    fleetSize: file.fleetSize ?? 500,
     services: file.services.map((service) => normalizeService(service, file, surroundings)),
   });
 }
 
 function normalizeService(input: ServiceInput, file: ConfigFile, { hostname }: Surroundings): ServiceConfig {
   const probes = input.probes ?? ['tcp'];
+  const id = input.id ?? defaultId(hostname, input.port);
   return {
     name: input.name,
-    id: input.id ?? defaultId(hostname, input.port),
+    id,
     port: input.port,
     address: parseAddressChoice(input.address ?? file.address ?? 'detected') as AddressChoice,
     weight: input.weight ?? 1,
+    warningWeight: input.warningWeight ?? 0.5,
+    flapHoldDown: input.flapHoldDown ?? file.flapHoldDown ?? true,
     tags: input.tags ?? [],
     zone: input.zone,
     version: input.version,
     metadata: input.metadata ?? {},
+    heartbeatSecretFile: input.heartbeatSecretFile,
+    inFlight: input.inFlight && { url: input.inFlight.url, metric: input.inFlight.metric },
     require: input.require ?? 'all',
-    probes: probes.map((probe) => normalizeProbe(longFormOf(probe), input, file)),
+    probes: probes.map((probe) => normalizeProbe(longFormOf(probe), { ...input, id }, file)),
   };
 }
 
@@ -83,21 +104,29 @@ function defaultId(hostname: string, port: number): string {
   return `${safe.slice(0, MAX_NAME_LENGTH - 6) || 'host'}-${port}`;
 }
 
-function normalizeProbe(input: ProbeInput, service: ServiceInput, file: ConfigFile): ProbeConfig {
+type NamedService = ServiceInput & { readonly id: string };
+
+function normalizeProbe(input: ProbeInput, service: NamedService, file: ConfigFile): ProbeConfig {
   const schedule = {
     name: input.name ?? defaultProbeName(input, service.port),
     ...scheduleOf(input, service, file),
   };
   if (input.type === 'ttl') return { type: 'ttl', ...schedule, ttlMs: ms(input.ttl) };
-  const host = input.host ?? '127.0.0.1';
-  const target = {
-    host,
-    port: input.port ?? service.port,
-    resolve: input.resolve ?? false,
-    hold: input.hold ?? kindOf(host) === 'loopback',
-  };
-  if (input.type === 'tcp') return { type: 'tcp', ...schedule, ...target };
-  return { type: 'http', ...schedule, ...target, ...requestOf(input) };
+  if (input.type === 'exec') {
+    const { name, id, port } = service;
+    return { type: 'exec', ...schedule, command: input.command, subject: { service: name, id, port } };
+  }
+  const target = targetOf(input, service.port);
+  if (input.type === 'udp')
+    return { type: 'udp', ...schedule, ...target, send: input.send, expect: input.expect };
+  const held = { ...target, hold: input.hold ?? kindOf(target.host) === 'loopback' };
+  if (input.type === 'tcp') return { type: 'tcp', ...schedule, ...held };
+  if (input.type === 'http') return { type: 'http', ...schedule, ...held, ...requestOf(input) };
+  return { type: 'grpc', ...schedule, ...held, service: input.service ?? '', tls: tlsOf(input.tls) };
+}
+
+function targetOf({ host, port, resolve }: ProbeTargetInput, servicePort: number): ProbeTarget {
+  return { host: host ?? '127.0.0.1', port: port ?? servicePort, resolve: resolve ?? false };
 }
 
 function requestOf(

@@ -5,8 +5,16 @@
 import { stringify } from 'yaml';
 import { formatDuration } from '../../runtime/duration.js';
 import { formatHostPort } from '../../runtime/host-port.js';
+import { formatListenAddress } from '../../runtime/listen-address.js';
 import { formatAddressChoice } from '../address.js';
-import type { HttpProbeConfig, ProbeConfig, ServiceConfig, SidecarConfig } from './config.js';
+import type {
+  GrpcProbeConfig,
+  HttpProbeConfig,
+  ProbeConfig,
+  ServiceConfig,
+  SidecarConfig,
+  TcpProbeConfig,
+} from './config.js';
 import { formatStatusRange } from './status-range.js';
 
 export const REDACTED = 'REDACTED';
@@ -25,18 +33,28 @@ export function printJson(config: SidecarConfig): string {
 export function toFileForm(config: SidecarConfig): object {
   return {
     registry: config.registries,
-    admin: formatHostPort(config.admin),
+    admin: formatListenAddress(config.admin),
+    ...given({ adminTokenFile: config.adminTokenFile }),
     ...given({ metrics: config.metrics && formatHostPort(config.metrics) }),
     logLevel: config.logLevel,
+    drainPropagation: formatDuration(config.drain.propagationMs),
+    drainWait: formatDuration(config.drain.waitMs),
+    drainTimeout: formatDuration(config.drain.timeoutMs),
+    stateDir: config.stateDir,
+    reloadOnChange: config.reloadOnChange,
+    enableExecProbe: config.enableExecProbe,
+    protectMassFailure: config.protectMassFailure,
+    fleetSize: config.fleetSize,
     services: config.services.map(serviceForm),
   };
 }
 
-function serviceForm({ address, probes, zone, version, ...service }: ServiceConfig): object {
+function serviceForm(config: ServiceConfig): object {
+  const { address, probes, zone, version, heartbeatSecretFile, inFlight, ...service } = config;
   return {
     ...service,
     address: formatAddressChoice(address),
-    ...given({ zone, version }),
+    ...given({ zone, version, heartbeatSecretFile, inFlight: inFlight && given({ ...inFlight }) }),
     probes: probes.map(probeForm),
   };
 }
@@ -54,12 +72,19 @@ function probeForm(probe: ProbeConfig): object {
     advisory,
   };
   if (probe.type === 'ttl') return { type, name, ttl: formatDuration(probe.ttlMs), ...schedule };
-  const { host, port, resolve, hold } = probe;
-  const request = probe.type === 'http' ? requestForm(probe) : {};
-  return { type, name, host, port, resolve, hold, ...request, ...schedule };
+  if (probe.type === 'exec') return { type, name, command: probe.command, ...schedule };
+  const { host, port, resolve } = probe;
+  const target = { type, name, host, port, resolve };
+  if (probe.type === 'udp') return { ...target, send: probe.send, expect: probe.expect, ...schedule };
+  return { ...target, hold: probe.hold, ...requestForm(probe), ...schedule };
 }
 
-function requestForm({ path, method, headers, expectStatus, expectBody, tls }: HttpProbeConfig): object {
+function requestForm(probe: TcpProbeConfig | HttpProbeConfig | GrpcProbeConfig): object {
+  if (probe.type === 'http') return httpRequestForm(probe);
+  return probe.type === 'grpc' ? { service: probe.service, tls: probe.tls ?? false } : {};
+}
+
+function httpRequestForm({ path, method, headers, expectStatus, expectBody, tls }: HttpProbeConfig): object {
   const hidden = Object.keys(headers).map((header) => [header, REDACTED]);
   return {
     path: path.replace(/\?.*$/, `?${REDACTED}`),

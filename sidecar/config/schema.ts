@@ -13,10 +13,11 @@ import {
 import { REGISTRY_SCHEMES } from '../../registry/open.js';
 import { schemeOf } from '../../registry/url.js';
 import { isHost, parseHostPort } from '../../runtime/host-port.js';
+import { parseListenAddress } from '../../runtime/listen-address.js';
 import { ADDRESS_RULE, parseAddressChoice } from '../address.js';
-import { kindOf } from '../address-kind.js';
 import { LOG_LEVELS } from './config.js';
-import { expandProbeText, PROBE_TEXT_RULE } from './probe-text.js';
+import { isPayload, PAYLOAD_RULE } from './payload.js';
+import { expandProbeText, ruleForProbeText } from './probe-text.js';
 import { duration, either, flag, list, matching, name, number, object, oneOf, text, whole } from './rules.js';
 import { parseStatusRange, STATUS_RULE } from './status-range.js';
 
@@ -37,8 +38,8 @@ function hasRightHosts(url: string): boolean {
 }
 
 const adminAddress = matching(
-  'host:port on a loopback address, such as "127.0.0.1:9190" (the admin server knows no passwords)',
-  (value) => kindOf(parseHostPort(value)?.host ?? 'none') === 'loopback',
+  'host:port, such as "127.0.0.1:9190", or a socket, such as "unix:/run/pilotfish/admin.sock"',
+  (value) => parseListenAddress(value) !== undefined,
 );
 
 const metricsAddress = matching(
@@ -109,6 +110,8 @@ const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+const COMMAND_RULE = 'a list of 1 to 64 texts: the program and its arguments';
+
 const tls = either(
   flag(),
   object({
@@ -116,6 +119,18 @@ const tls = either(
     serverName: matching('a host name', isHost).optional().describe('The name to verify. Default the host.'),
     insecureSkipVerify: flag().optional().describe('Accept any certificate. Default false.'),
   }),
+);
+
+const payload = matching(PAYLOAD_RULE, isPayload);
+
+const program = matching(
+  'the path or name of a program',
+  (value) => value.length > 0 && value.length <= 1024 && !value.includes('\0'),
+);
+
+const argument = matching(
+  'text of at most 1024 characters without NUL, in quotes where it looks like a number',
+  (value) => value.length <= 1024 && !value.includes('\0'),
 );
 
 const tcpProbe = object({ type: z.literal('tcp'), ...common, ...target, hold, ...schedule });
@@ -138,6 +153,39 @@ const httpProbe = object({
   ...schedule,
 });
 
+const grpcProbe = object({
+  type: z.literal('grpc'),
+  ...common,
+  ...target,
+  hold,
+  service: matching('a service name of at most 200 characters without spaces, or ""', (value) =>
+    /^[\x21-\x7e]{0,200}$/.test(value),
+  )
+    .optional()
+    .describe('The service to ask for. Default "", the server as a whole.'),
+  tls: tls.optional().describe('TLS, verified unless said otherwise. Default false.'),
+  ...schedule,
+});
+
+const udpProbe = object({
+  type: z.literal('udp'),
+  ...common,
+  ...target,
+  send: payload.describe('The datagram to send: text, or hex: and its bytes.'),
+  expect: payload.describe('What a reply must contain: text, or hex: and its bytes.'),
+  ...schedule,
+});
+
+const execProbe = object({
+  type: z.literal('exec'),
+  ...common,
+  command: z
+    .tuple([program], argument, { error: COMMAND_RULE })
+    .refine((command) => command.length <= 64, COMMAND_RULE)
+    .describe('The program and its arguments. No shell reads them.'),
+  ...schedule,
+});
+
 const ttlProbe = object({
   type: z.literal('ttl'),
   ...common,
@@ -145,14 +193,36 @@ const ttlProbe = object({
   ...schedule,
 });
 
-const longProbe = z.discriminatedUnion('type', [tcpProbe, httpProbe, ttlProbe], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'one of: tcp, http, ttl' : 'an object'),
-});
+const longProbe = z.discriminatedUnion(
+  'type',
+  [tcpProbe, httpProbe, grpcProbe, udpProbe, execProbe, ttlProbe],
+  {
+    error: (issue) =>
+      issue.code === 'invalid_union' ? 'one of: tcp, http, grpc, udp, exec, ttl' : 'an object',
+  },
+);
 
 const probe = either(
-  matching(PROBE_TEXT_RULE, (value) => longProbe.safeParse(expandProbeText(value)).success),
+  z
+    .string({ error: ruleForProbeText('') })
+    .refine((value) => longProbe.safeParse(expandProbeText(value)).success, {
+      error: ({ input }) => ruleForProbeText(String(input)),
+    }),
   longProbe,
 );
+
+const inFlight = object({
+  url: matching('an http:// URL of the service itself', (value) => isHttpUrl(value)).describe(
+    'Answers with a number, {"inFlight": 3}, or metrics.',
+  ),
+  metric: matching('the name of a Prometheus metric', (value) => /^[A-Za-z_:][\w:]*$/.test(value))
+    .optional()
+    .describe('The metric that counts them, summed over its labels.'),
+});
+
+const flapHoldDown = flag()
+  .optional()
+  .describe('Hold back the return of a service that goes up and down. Default true.');
 
 const service = object({
   name: name().describe('The name callers ask for.'),
@@ -160,6 +230,10 @@ const service = object({
   id: name().optional().describe('Unique within the service and stable. Default <hostname>-<port>.'),
   address: address.optional(),
   weight: number(0, MAX_WEIGHT).refine(isWeight).optional().describe('Share of the traffic. Default 1.'),
+  warningWeight: number(0, 1)
+    .optional()
+    .describe('The share of its weight that is left while a probe warns. Default 0.5.'),
+  flapHoldDown,
   tags: list(text(), 'texts', 0, MAX_TAGS).optional(),
   zone: text().optional(),
   version: text().optional(),
@@ -175,6 +249,10 @@ const service = object({
     )
     .optional(),
   ...schedule,
+  heartbeatSecretFile: text()
+    .optional()
+    .describe('A file, mode 600, with the secret that heartbeats of this service must carry.'),
+  inFlight: inFlight.optional().describe('Where the service says how many requests it works on.'),
   require: requirement.optional().describe('How many of the probes must pass. Default all.'),
   probes: list(probe, 'probes', 1, 32).optional().describe('Default one tcp probe.'),
 });
@@ -184,10 +262,32 @@ export const fileSchema = object({
     .optional()
     .describe('Where to register, in all of them. Default local:.'),
   admin: adminAddress.optional().describe('Where the admin HTTP server listens. Default 127.0.0.1:9190.'),
+  adminTokenFile: text()
+    .optional()
+    .describe('A file, mode 600, with the token that the admin server asks for. Required off loopback.'),
   metrics: metricsAddress
     .optional()
     .describe('Where other hosts may read /metrics and /healthz, without a password. Default nowhere.'),
   logLevel: oneOf(LOG_LEVELS).optional().describe('Default info.'),
+  enableExecProbe: flag()
+    .optional()
+    .describe('Allow probes of type exec, which start programs. Only a file can say so. Default false.'),
+  drainPropagation: duration(0, HOUR_MS)
+    .optional()
+    .describe('From "draining" in the registry to the removal of the entry. Default 200ms.'),
+  drainWait: duration(0, HOUR_MS)
+    .optional()
+    .describe('From the removal to the end, where nobody says what is in flight. Default 5s.'),
+  drainTimeout: duration(10, HOUR_MS).optional().describe('The cap over a whole drain. Default 25s.'),
+  stateDir: text().optional().describe('Where the orders of operators are kept over a restart.'),
+  reloadOnChange: flag().optional().describe('Reload when the file changes. Default false.'),
+  flapHoldDown,
+  protectMassFailure: flag()
+    .optional()
+    .describe('Deregister nobody for one fall more when all services fall silent at once. Default true.'),
+  fleetSize: whole(1, 100_000)
+    .optional()
+    .describe('How many sidecars may lose their sessions together, and spread their return. Default 500.'),
   address: address.optional(),
   ...schedule,
   services: list(service, 'services', 1, 1000),
@@ -198,6 +298,7 @@ export type ServiceInput = ConfigFile['services'][number];
 export type ScheduleInput = Pick<ServiceInput, keyof typeof schedule>;
 export type ProbeInput = z.infer<typeof longProbe>;
 export type HttpProbeInput = z.infer<typeof httpProbe>;
+export type ProbeTargetInput = Pick<HttpProbeInput, keyof typeof target>;
 
 /** The long form of a probe that passed the schema. */
 export function longFormOf(input: z.infer<typeof probe>): ProbeInput {
@@ -208,6 +309,10 @@ function statusRule(): z.ZodType<number | string> {
   return z
     .union([z.number({ error: STATUS_RULE }), z.string({ error: STATUS_RULE })])
     .refine((value) => parseStatusRange(value) !== undefined, STATUS_RULE);
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && new URL(text).protocol === 'http:';
 }
 
 function isMetadataKey(key: string): boolean {

@@ -70,7 +70,8 @@ function handleOf(child: ChildProcess, ended: Promise<Ending>): Child {
   };
 }
 
-function killGroupOf(pid: number): void {
+/** SIGKILL to all that is left of a process group. */
+export function killGroupOf(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {

@@ -6,7 +6,10 @@ import { destination } from 'pino';
 import { systemClock } from '../../runtime/clock.js';
 import { printable } from '../../runtime/printable.js';
 import { systemRandom } from '../../runtime/random.js';
+import type { AdminTarget } from '../admin-request.js';
 import type { SidecarConfig } from '../config/config.js';
+import { watchConfigFile } from '../config/file-watch.js';
+import type { LoadedConfig } from '../config/load.js';
 import type { Environment } from '../config/overrides.js';
 import { type Sidecar, startSidecar } from '../daemon.js';
 import { createLogger } from '../log.js';
@@ -26,6 +29,10 @@ export interface Host {
   readonly stopSignal: () => NodeJS.Signals;
   /** The file descriptor the log goes to: 1 or 2. */
   readonly logFd: number;
+  /** Reads the configuration again. */
+  readonly load: () => Promise<LoadedConfig>;
+  /** Calls back when a reload is asked for by a signal. Returns what ends that. */
+  readonly onReload: (reload: () => void) => () => void;
   /** Calls back for every signal that is passed on to the command. Returns what ends that. */
   readonly onPassedSignal: (deliver: (name: NodeJS.Signals) => void) => () => void;
   /** Calls back, synchronously, when the process ends for whatever reason. Returns what ends that. */
@@ -36,34 +43,39 @@ export interface CommandToRun extends SuperviseSettings {
   readonly env: Environment;
 }
 
-/** Runs the sidecar until `stop`; resolves when it has deregistered everything and ended. Rejects as it does. */
-export async function runAlone(config: SidecarConfig, host: Host): Promise<void> {
-  const life = new Life(config, host);
+/** Runs the sidecar until `stop`; resolves when it has drained everything and ended. Rejects as `Sidecar.close` does. */
+export async function runAlone(loaded: LoadedConfig, host: Host): Promise<void> {
+  const life = new Life(loaded, host);
+  const endReload = host.onReload(() => void life.reload());
   try {
     await life.startSidecar();
     life.running();
     await aborted(host.stop);
     life.stopping();
+    await life.drainSidecar();
     await life.closeSidecar();
   } finally {
+    endReload();
     await life.close();
   }
 }
 
 /** Runs the command beside the sidecar; resolves with the exit code to end with. Rejects as `Supervisor.run` does. */
 export async function runWithCommand(
-  config: SidecarConfig,
+  loaded: LoadedConfig,
   command: CommandToRun,
   host: Host,
 ): Promise<number> {
-  const life = new Life(config, host);
+  const life = new Life(loaded, host);
+  // What is left of the cap is the command's own.
+  const timeoutMs = Math.max(MIN_DRAIN_MS, loaded.config.drain.timeoutMs - command.stopTimeoutMs);
   const supervisor = new Supervisor({
     ...command,
     stop: host.stop,
     stopSignal: host.stopSignal,
     startSidecar: async () => {
       await life.startSidecar();
-      return { close: () => life.closeSidecar() };
+      return { drain: () => life.drainSidecar({ timeoutMs }), close: () => life.closeSidecar() };
     },
     onRunning: () => life.running(),
     clock: systemClock,
@@ -85,32 +97,56 @@ export async function runWithCommand(
   }
 }
 
+/** For a drain, however long the command may take to stop. */
+const MIN_DRAIN_MS = 1_000;
+
 /** The sidecar that runs now, and what systemd is told of it. */
 class Life {
   readonly logger: ReturnType<typeof createLogger>;
-  readonly #config: SidecarConfig;
+  readonly #load: Host['load'];
+  readonly #stopSignal: Host['stopSignal'];
+  readonly #endFileWatch: () => void;
   readonly #manager: ReturnType<typeof serviceManager>;
   readonly #watchdogMs: number | undefined;
+  #config: SidecarConfig;
   #sidecar: Sidecar | undefined;
   #endWatchdog = (): void => {};
 
-  constructor(config: SidecarConfig, { env, logFd, pid }: Host) {
+  constructor({ config, file }: LoadedConfig, { env, logFd, pid, load, stopSignal }: Host) {
     this.#config = config;
+    this.#load = load;
+    this.#stopSignal = stopSignal;
     const stream = destination({ fd: logFd, sync: true });
     this.logger = createLogger({ level: config.logLevel, clock: systemClock, stream });
     this.#watchdogMs = watchdogIntervalMs(env, pid);
     this.#manager = serviceManager(env, pid, (cause) =>
       this.logger.warn({ cause: printable(cause) }, 'could not tell systemd'),
     );
+    const isWatched = config.reloadOnChange && file !== undefined;
+    this.#endFileWatch = isWatched ? watchConfigFile(file, () => void this.reload(), systemClock) : () => {};
   }
 
   async startSidecar(): Promise<void> {
-    this.#sidecar = await startSidecar(this.#config, { logger: this.logger });
+    this.#sidecar = await startSidecar(this.#config, { logger: this.logger, load: this.#load });
+  }
+
+  /** What comes of it is in the log. */
+  async reload(): Promise<void> {
+    if (this.#sidecar?.reload === undefined) return;
+    this.#manager.reloading();
+    await this.#sidecar.reload();
+    this.#manager.ready();
+  }
+
+  /** @param limits Default as configured. */
+  async drainSidecar(limits: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await this.#sidecar?.drain(`the sidecar got ${this.#stopSignal()}`, limits);
   }
 
   async closeSidecar(): Promise<void> {
     const sidecar = this.#sidecar;
     this.#sidecar = undefined;
+    this.#config = sidecar?.config ?? this.#config;
     await sidecar?.close();
   }
 
@@ -121,8 +157,8 @@ class Life {
       clock: systemClock,
       logger: this.logger,
       intervalMs: this.#watchdogMs,
-      limits: silenceLimits(this.#config),
-      readStatus: async (signal) => this.#sidecar && readStatus(this.#sidecar.adminUrl, signal),
+      limits: () => silenceLimits(this.#sidecar?.config ?? this.#config),
+      readStatus: async (signal) => this.#sidecar && readStatus(targetOf(this.#sidecar), signal),
       alive: this.#manager.alive,
     });
   }
@@ -133,9 +169,14 @@ class Life {
   }
 
   async close(): Promise<void> {
+    this.#endFileWatch();
     this.#endWatchdog();
     await this.#manager.settled();
   }
+}
+
+function targetOf({ adminUrl: url, adminToken: token }: Sidecar): AdminTarget {
+  return { url, token };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

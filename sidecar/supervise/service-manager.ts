@@ -12,6 +12,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface ServiceManager {
   /** READY=1, with our process as the main one. */
   readonly ready: () => void;
+  /** RELOADING=1, to be followed by `ready`. */
+  readonly reloading: () => void;
   /** STOPPING=1. */
   readonly stopping: () => void;
   /** WATCHDOG=1. */
@@ -40,6 +42,8 @@ export function serviceManager(
   const ifThere = (...message: readonly string[]) => (isThere ? () => say(...message) : () => {});
   return {
     ready: ifThere(`--pid=${pid}`, 'READY=1'),
+    // The time, on the clock that systemd reads too, tells it that the next READY=1 belongs to this reload.
+    reloading: () => ifThere('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`)(),
     stopping: ifThere('STOPPING=1'),
     alive: ifThere('WATCHDOG=1'),
     settled: () => last,

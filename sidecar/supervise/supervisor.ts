@@ -1,7 +1,7 @@
 /**
  * The life of a supervised command, and of the sidecar beside it. Each run has a sidecar of its own, which is there
- * before the command and closed, with its deregistration confirmed, before a signal reaches the command or a new one
- * is started: nothing is listed while it is known not to serve.
+ * before the command, and drained and closed, with its deregistration confirmed, before a signal reaches the command or
+ * a new one is started: nothing is listed while it is known not to serve.
  */
 import { abortable } from '../../runtime/abort.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
@@ -14,6 +14,8 @@ import { endsInARow, type RestartPolicy, restartsAfter, restartWaitMs } from './
 
 /** The sidecar of one run; what `startSidecar` returns is one. */
 export interface RunSidecar {
+  /** Takes the services out without losing a request, for as long as there is time. Never rejects. */
+  readonly drain: () => Promise<unknown>;
   /** Deregisters and has it confirmed. May reject, having ended all the same. */
   readonly close: () => Promise<void>;
 }
@@ -87,6 +89,8 @@ export class Supervisor {
         () => {},
       );
     } finally {
+      // Only a command that still runs has anything to finish.
+      if (stop.aborted) await sidecar.drain();
       await this.#close(sidecar);
     }
     return stop.aborted ? this.#stopChild(child) : child.ended;

@@ -7,6 +7,7 @@ import { withDeadline } from '../../runtime/abort.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import { messageOf } from '../../runtime/errors.js';
 import type { Logger } from '../../runtime/logger.js';
+import { type AdminTarget, askAdmin } from '../admin-request.js';
 import { progress, type Seen, type StatusReport } from './progress.js';
 
 export interface WatchdogOptions {
@@ -14,8 +15,8 @@ export interface WatchdogOptions {
   readonly logger: Logger;
   /** From one sign of life to the next. */
   readonly intervalMs: number;
-  /** See `silenceLimits`. */
-  readonly limits: ReadonlyMap<string, number>;
+  /** As they are now; see `silenceLimits`. */
+  readonly limits: () => ReadonlyMap<string, number>;
   /** Rejects when the sidecar does not say. Undefined while there is none, as between two runs of a command. */
   readonly readStatus: (signal: AbortSignal) => Promise<StatusReport | undefined>;
   readonly alive: () => void;
@@ -52,7 +53,7 @@ async function lookAt(seen: Seen, options: WatchdogOptions, stop: AbortSignal): 
   try {
     const report = await withDeadline(clock, intervalMs / 2, 'reading the own status', stop, readStatus);
     if (report === undefined) return { seen: new Map(), problems: [] };
-    const { seen: now, stuck } = progress(seen, report, limits, clock.now());
+    const { seen: now, stuck } = progress(seen, report, limits(), clock.now());
     return { seen: now, problems: stuck.map((probe) => `no result from the probe ${probe}`) };
   } catch (error) {
     return { seen, problems: [messageOf(error)] };
@@ -60,8 +61,8 @@ async function lookAt(seen: Seen, options: WatchdogOptions, stop: AbortSignal): 
 }
 
 /** Reads `/v1/status` of an admin server: an answer shows that it serves, and what it says that the probes run. */
-export async function readStatus(adminUrl: string, signal: AbortSignal): Promise<StatusReport> {
-  const response = await fetch(new URL('/v1/status', adminUrl), { signal });
-  if (!response.ok) throw new Error(`the admin server answers with ${response.status}`);
-  return (await response.json()) as StatusReport;
+export async function readStatus(target: AdminTarget, signal: AbortSignal): Promise<StatusReport> {
+  const { status, text } = await askAdmin(target, { method: 'GET', path: '/v1/status' }, signal);
+  if (status !== 200) throw new Error(`the admin server answers with ${status}`);
+  return JSON.parse(text) as StatusReport;
 }

@@ -12,7 +12,7 @@ const ARROWS: Readonly<Record<(typeof ROOMS)[number], readonly string[]>> = {
   cli: ['runtime', 'registry', 'sidecar', 'resolver'],
 };
 
-const BACKENDS = ['consul', 'local', 'static', 'zookeeper'];
+const BACKENDS = ['consul', 'etcd', 'local', 'static', 'zookeeper'];
 
 const files = sourcesOf(...ROOMS);
 

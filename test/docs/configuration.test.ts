@@ -14,6 +14,10 @@ import { codeBlocks, codeIn, readDocument, type Table, tables } from './markdown
 const FILE = 'docs/configuration.md';
 const found = tables(readDocument(FILE));
 
+/** The headings of what several types of probe share. */
+const TARGET = '`tcp`, `http`, `grpc` and `udp`';
+const HOLD = 'A held connection';
+
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -57,10 +61,13 @@ describe('every key of the file is in a table', () => {
   test.each<[string, readonly string[], Schema]>([
     ['the top level', ['Top level', 'Schedule'], schema],
     ['a service', ['Services', 'Schedule'], service],
-    ['a tcp probe', ['Every probe', '`tcp` and `http`', 'Schedule'], probe('tcp')],
-    ['an http probe', ['Every probe', '`tcp` and `http`', '`http`', 'Schedule'], probe('http')],
+    ['a tcp probe', ['Every probe', TARGET, HOLD, 'Schedule'], probe('tcp')],
+    ['an http probe', ['Every probe', TARGET, HOLD, '`http`', 'Schedule'], probe('http')],
+    ['a grpc probe', ['Every probe', TARGET, HOLD, '`grpc`', 'Schedule'], probe('grpc')],
+    ['a udp probe', ['Every probe', TARGET, '`udp`', 'Schedule'], probe('udp')],
+    ['an exec probe', ['Every probe', '`exec`', 'Schedule'], probe('exec')],
     ['a ttl probe', ['Every probe', '`ttl`', 'Schedule'], probe('ttl')],
-    ['tls', ['`tls` of `http`'], tls],
+    ['tls', ['`tls` of `http` and `grpc`'], tls],
   ])('of %s', (_, headings, expected) => {
     expect(keysIn(...headings)).toEqual(keysOf(expected));
   });
@@ -74,6 +81,9 @@ describe('every key of the file is in a table', () => {
     expect(required('Services')).toEqual(service.required);
     expect([...required('Every probe'), ...required('`ttl`')]).toEqual(probe('ttl').required);
     expect([...required('Every probe'), ...required('`http`')]).toEqual(probe('http').required);
+    expect([...required('Every probe'), ...required('`grpc`')]).toEqual(probe('grpc').required);
+    expect([...required('Every probe'), ...required('`udp`')]).toEqual(probe('udp').required);
+    expect([...required('Every probe'), ...required('`exec`')]).toEqual(probe('exec').required);
   });
 });
 
@@ -86,9 +96,10 @@ describe('to write a default down changes nothing', () => {
     ['Top level', (fields) => ({ services: [plain], ...fields })],
     ['Schedule', (fields) => ({ services: [plain], ...fields })],
     ['Services', (fields) => ({ services: [{ ...plain, ...fields }] })],
-    ['`tcp` and `http`', (fields) => withProbe('tcp', fields)],
+    [TARGET, (fields) => withProbe('tcp', fields)],
     ['`http`', (fields) => withProbe('http', fields)],
-    ['`tls` of `http`', (fields) => withProbe('http', { tls: fields })],
+    ['`grpc`', (fields) => withProbe('grpc', fields)],
+    ['`tls` of `http` and `grpc`', (fields) => withProbe('http', { tls: fields })],
   ])('%s', async (heading, fileWith) => {
     const documented = defaultsIn(heading);
     expect(Object.keys(documented)).not.toEqual([]);
@@ -117,7 +128,7 @@ function defaultsIn(heading: string): Readonly<Record<string, unknown>> {
 }
 
 function literal(text: string): unknown {
-  return /^([\d.]+|true|false|[[{].*)$/.test(text) ? parse(text) : text;
+  return /^([\d.]+|true|false|""|[[{].*)$/.test(text) ? parse(text) : text;
 }
 
 test('the short forms of probes are what they say', () => {
@@ -189,6 +200,7 @@ describe('registry URLs', () => {
     ['local', 'local:'],
     ['zookeeper', 'zookeeper://127.0.0.1'],
     ['consul', 'consul://127.0.0.1'],
+    ['etcd', 'etcd://127.0.0.1'],
     ['static', 'static:x.json'],
   ])('every parameter of %s is there, and no other', async (scheme, url) => {
     const [line = ''] = await problemsOf(open(`${url}?nothing=1`));

@@ -3,7 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { codeBlocks, readDocument } from './markdown.js';
 import { Snippets } from './snippets.js';
 
-const FILES = ['README.md', 'docs/configuration.md', 'docs/metrics.md', 'examples/README.md'];
+const FILES = [
+  'README.md',
+  'docs/configuration.md',
+  'docs/metrics.md',
+  'docs/policies.md',
+  'examples/README.md',
+];
 
 describe.each(FILES)('in %s', (file) => {
   let snippets: Snippets;

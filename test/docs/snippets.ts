@@ -161,7 +161,10 @@ export class Snippets {
   }
 
   #pilotfish(args: readonly string[]): RunningCli {
-    return startCli(args, { cwd: this.#folder, env: { TMPDIR: join(this.#folder, 'tmp') } });
+    return startCli(args, {
+      cwd: this.#folder,
+      env: { TMPDIR: join(this.#folder, 'tmp'), PILOTFISH_DRAIN_WAIT: '0s' },
+    });
   }
 
   #ports(word: string): string {

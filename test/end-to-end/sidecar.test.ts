@@ -1,29 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../helpers/cli.js';
-import { sharedServer } from '../servers/index.js';
+import { BACKENDS } from './backends.js';
 import { Caller, eventually, Sidecar, ToyService } from './world.js';
-
-let localDir: string;
-
-beforeAll(async () => {
-  localDir = await mkdtemp(join(tmpdir(), 'pilotfish-e2e-'));
-});
-
-afterAll(() => rm(localDir, { recursive: true }));
-
-const BACKENDS: readonly { name: string; url: () => string; ttlMs: number }[] = [
-  { name: 'local', url: () => `local:${localDir}?ttl=1s&poll=100ms`, ttlMs: 1_000 },
-  {
-    name: 'zookeeper',
-    url: () => `zookeeper://${sharedServer('zookeeper')}/e2e?sessionTimeout=2s`,
-    ttlMs: 2_000,
-  },
-  { name: 'consul', url: () => `consul://${sharedServer('consul')}?ttl=2s`, ttlMs: 2_000 },
-];
 
 let names = 0;
 
@@ -153,7 +132,8 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) 
 describe('heartbeats', () => {
   test('list a service while they come, and silence past the TTL takes it out', async () => {
     const name = `e2e-beats-${process.pid}`;
-    const url = `local:${localDir}?poll=100ms`;
+    const [{ url: urlOf } = never()] = BACKENDS;
+    const url = urlOf();
     const sidecar = await Sidecar.start(url, [
       '--service',
       name,

@@ -44,7 +44,18 @@ async function program(name: string, source: string): Promise<string> {
 }
 
 function options(port: number | undefined, ...more: readonly string[]): readonly string[] {
-  const timing = ['--interval', '100ms', '--timeout', '90ms', '--rise', '1', '--fall', '2'];
+  const timing = [
+    '--interval',
+    '100ms',
+    '--timeout',
+    '90ms',
+    '--rise',
+    '1',
+    '--fall',
+    '2',
+    '--drain-wait',
+    '0s',
+  ];
   const place = ['--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1', '--id', 'one'];
   const name = ['--service', `supervised-${process.pid}-${++names}`];
   return [

@@ -1,6 +1,10 @@
 /** Real processes for a test: a service that can be well or unwell, a sidecar beside it, and a caller's view. */
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Discovery, type ServiceHandle } from '../../resolver/index.js';
 import { type CliResult, type RunningCli, startCli } from '../helpers/cli.js';
@@ -71,7 +75,29 @@ export class Sidecar {
   ): Promise<Sidecar> {
     const quick = ['--interval', '100ms', '--timeout', '500ms', '--rise', '2', '--fall', '2'];
     const place = ['--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'];
-    const cli = startCli(['sidecar', ...place, ...quick, ...args], { env });
+    return Sidecar.#run(['sidecar', ...place, ...quick, '--drain-wait', '0s', ...args], env);
+  }
+
+  /** The same from a configuration file, which is removed when the process ends; see `configFile`. */
+  static async startWith(registry: string, config: object): Promise<Sidecar> {
+    const directory = await mkdtemp(join(tmpdir(), 'pilotfish-config-'));
+    const sidecar = await Sidecar.startFrom(join(directory, 'sidecar.json'), registry, config);
+    void sidecar.#cli.ended.then(() => rm(directory, { recursive: true }));
+    return sidecar;
+  }
+
+  /** The same from a configuration file, which the test may change. */
+  static async startFrom(
+    file: string,
+    registry: string | readonly string[],
+    config: object,
+  ): Promise<Sidecar> {
+    await writeConfig(file, registry, config);
+    return Sidecar.#run(['sidecar', '--config', file], {});
+  }
+
+  static async #run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Sidecar> {
+    const cli = startCli(args, { env });
     const admin = (text: string) => /"admin":"([^"]+)"/.exec(text)?.[1];
     await cli.until((stdout) => admin(stdout) !== undefined);
     return new Sidecar(cli, admin(cli.stdout()) as string);
@@ -113,6 +139,17 @@ export class Sidecar {
   async status(): Promise<Status> {
     return JSON.parse((await this.get('/v1/status')).text);
   }
+}
+
+/** A configuration with quick checks, as a file; `config` wins over everything. */
+export async function writeConfig(
+  file: string,
+  registry: string | readonly string[],
+  config: object,
+): Promise<void> {
+  const quick = { interval: '100ms', timeout: '90ms', rise: 2, fall: 2, drainWait: '0s' };
+  const place = { registry, admin: '127.0.0.1:0', address: '127.0.0.1' };
+  await writeFile(file, JSON.stringify({ ...place, ...quick, ...config }));
 }
 
 /** The list as a caller sees it. */

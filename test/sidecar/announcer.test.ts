@@ -201,6 +201,52 @@ describe('an entry that is lost', () => {
     expect(count('register a')).toBe(2);
   });
 
+  test('to another process is back at once when that one goes', async () => {
+    registry.lose('taken');
+    await clock.advance(3_000);
+    expect(announcer.inConflict).toBe(true);
+    registry.vacate('a');
+    await settle();
+    expect(announcer.confirmed).toEqual(instance);
+    expect(announcer.inConflict).toBe(false);
+  });
+
+  test('to another process again and again is taken back less and less often', async () => {
+    const takeovers: number[] = [];
+    registry.before = async (call) => {
+      if (call === 'register') takeovers.push(clock.now());
+    };
+    for (let second = 0; second < 3_600; second++) {
+      if (announcer.confirmed !== undefined) registry.lose('taken');
+      await clock.advance(1_000);
+    }
+    const waits = takeovers.slice(1).map((at, i) => at - (takeovers[i] as number));
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(10_000);
+    expect(takeovers.length).toBeLessThan(50);
+    expect(lines.filter(({ level }) => level === 'error')).toHaveLength(takeovers.length + 1);
+  });
+
+  test('to another process that keeps it from being registered is waited for as well', async () => {
+    const recover = failing('register', new PilotfishError('CONFLICT', 'another process keeps taking it'));
+    registry.lose('expired');
+    await clock.advance(9_000);
+    expect(count('register a')).toBe(2);
+    expect(announcer.inConflict).toBe(true);
+    recover();
+    await clock.advance(30_000);
+    expect(announcer.inConflict).toBe(false);
+  });
+
+  test('is reported with its reason', async () => {
+    const losses: string[] = [];
+    announcer.onLost((reason) => losses.push(reason));
+    registry.lose('expired');
+    await clock.advance(1_000);
+    registry.lose('deleted');
+    await settle();
+    expect(losses).toEqual(['expired', 'deleted']);
+  });
+
   test('to another process is forgotten at once when the service fails', async () => {
     registry.lose('taken');
     await settle();
@@ -214,6 +260,70 @@ describe('an entry that is lost', () => {
     registry.lose('expired');
     await clock.advance(60_000);
     expect(count('register a')).toBe(1);
+  });
+});
+
+test('a fleet that lost its sessions together comes back at about a thousand registrations a second', async () => {
+  const waits: number[] = [];
+  for (let seed = 1; seed <= 200; seed++) {
+    const own = new ScriptedRegistry();
+    const options = { clock, random: seededRandom(seed * 7919), logger, fleetSize: 4_000 };
+    const one = new Announcer(own, 'orders', options);
+    one.announce(instance, 'up');
+    await settle();
+    own.lose('expired');
+    const lostAt = clock.now();
+    await settle();
+    while (one.confirmed === undefined) await clock.advance(50);
+    waits.push(clock.now() - lostAt);
+    await one.close();
+  }
+  expect(Math.max(...waits)).toBeLessThanOrEqual(4_050);
+  expect(waits.filter((wait) => wait <= 1_000).length).toBeGreaterThan(25);
+  expect(waits.filter((wait) => wait > 3_000).length).toBeGreaterThan(25);
+});
+
+describe('writes in quick succession', () => {
+  const weighing = (weight: number) => ({ ...instance, weight });
+
+  test('are five at once and then one a second, the newest only', async () => {
+    const delays: number[] = [];
+    announcer.onDelay(() => delays.push(clock.now()));
+    for (let weight = 1; weight <= 100; weight++) {
+      announcer.announce(weighing(weight), 'weight');
+      await clock.advance(100);
+    }
+    const writes = registry.calls.filter((call) => !call.startsWith('confirm')).length;
+    expect(writes).toBeGreaterThanOrEqual(13);
+    expect(writes).toBeLessThanOrEqual(15);
+    expect(delays.length).toBeGreaterThanOrEqual(8);
+    expect(delays.length).toBeLessThanOrEqual(10);
+    await clock.advance(1_000);
+    expect(announcer.confirmed).toEqual(weighing(100));
+    expect(announcer.settled).toBe(true);
+  });
+
+  test('never delay a deregistration', async () => {
+    for (let weight = 1; weight <= 20; weight++) {
+      announcer.announce(weighing(weight), 'weight');
+      await settle();
+    }
+    announcer.announce(undefined, 'down');
+    await settle();
+    expect(announcer.confirmed).toBeUndefined();
+    expect(registry.entries.size).toBe(0);
+  });
+
+  test('of a service that goes up and down every 200 ms are bounded, and end where they should', async () => {
+    for (let i = 0; i < 300; i++) {
+      announcer.announce(i % 2 === 0 ? instance : undefined, 'flapping');
+      await clock.advance(200);
+    }
+    const writes = registry.calls.filter((call) => !call.startsWith('confirm')).length;
+    expect(writes).toBeLessThanOrEqual(66);
+    await clock.advance(5_000);
+    expect(registry.entries.size).toBe(0);
+    expect(announcer.settled).toBe(true);
   });
 });
 

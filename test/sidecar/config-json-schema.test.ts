@@ -21,7 +21,14 @@ describe('an editor accepts and refuses what the sidecar does', () => {
     [false, { services: [{ ...orders, intervall: '2s' }] }],
     [false, { services: [{ ...orders, port: 0 }] }],
     [false, { services: [{ ...orders, interval: 5 }] }],
-    [false, { services: [{ ...orders, probes: [{ type: 'udp' }] }] }],
+    [true, { services: [{ ...orders, probes: ['grpc', { type: 'udp', send: 'a', expect: 'hex:00' }] }] }],
+    [
+      true,
+      { enableExecProbe: true, services: [{ ...orders, probes: [{ type: 'exec', command: ['a', 'b'] }] }] },
+    ],
+    [false, { services: [{ ...orders, probes: [{ type: 'dns' }] }] }],
+    [false, { services: [{ ...orders, probes: [{ type: 'udp', send: 'a' }] }] }],
+    [false, { enableExecProbe: true, services: [{ ...orders, probes: [{ type: 'exec', command: [] }] }] }],
   ])('%s: %j', async (isRight, file) => {
     const schema = JSON.parse(await readFile(new URL(FILE, import.meta.url), 'utf8')) as object;
     expect(new Ajv({ strict: false }).validate(schema, file)).toBe(isRight);

@@ -15,6 +15,9 @@ describe('a probe in its short form is', () => {
     ['tcp:9', { type: 'tcp', name: 'tcp:9', host: '127.0.0.1', port: 9 }],
     ['http:/health', { type: 'http', name: 'http:/health', port: 8080, path: '/health', tls: undefined }],
     ['https:/', { type: 'http', name: 'https:/', path: '/', tls: { insecureSkipVerify: false } }],
+    ['grpc', { type: 'grpc', name: 'grpc', port: 8080, service: '', tls: undefined, hold: true }],
+    ['grpc:9', { type: 'grpc', name: 'grpc:9', port: 9, service: '' }],
+    ['grpc:/orders.v1.Orders', { type: 'grpc', name: 'grpc:/orders.v1.Orders', service: 'orders.v1.Orders' }],
     ['ttl:10s', { type: 'ttl', name: 'ttl', ttlMs: 10_000, rise: 1, fall: 1 }],
   ])('%s', async (text, expected) => {
     expect(await probeOf(text)).toMatchObject(expected);
@@ -50,6 +53,17 @@ test('an http probe keeps what it is told', async () => {
   });
 });
 
+test('a udp probe keeps its datagrams as they were written', async () => {
+  const probe = { type: 'udp', send: 'hex:00FF', expect: 'pong', host: '::1' };
+  expect(await probeOf(probe)).toMatchObject({
+    send: 'hex:00FF',
+    expect: 'pong',
+    host: '::1',
+    port: 8080,
+    resolve: false,
+  });
+});
+
 test('tls: false is plain HTTP', async () => {
   expect(await probeOf({ type: 'http', tls: false })).toMatchObject({ name: 'http:/', tls: undefined });
 });
@@ -80,6 +94,9 @@ describe('the name of a probe tells where it looks and hides the query', () => {
     [{ type: 'http', path: '/health?token=hunter2' }, 'http:/health'],
     [{ type: 'http', path: '/health', port: 9, tls: true }, 'https:9/health'],
     [{ type: 'http', name: 'live' }, 'live'],
+    [{ type: 'grpc', host: '10.0.0.5', service: 'a.B', tls: true }, 'grpc:10.0.0.5:8080/a.B'],
+    [{ type: 'udp', port: 53, send: 'hunter2', expect: 'x' }, 'udp:53'],
+    [{ type: 'udp', send: 'hunter2', expect: 'x' }, 'udp'],
   ])('%j', async (probe, name) => {
     expect((await probeOf(probe))?.name).toBe(name);
   });

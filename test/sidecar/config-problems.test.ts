@@ -16,9 +16,17 @@ const NAME = NAME_RULE;
 const ADDRESS = 'an IP address, a host name, "interface:NAME", "cidr:NETWORK/BITS" or "detected"';
 const SCHEMES = REGISTRY_SCHEMES.filter((scheme) => scheme !== 'static').map((scheme) => `${scheme}:`);
 const URL = `a registry URL without user and password, hosts as host:port, that starts with ${SCHEMES.join(', ')}`;
-const ADMIN =
-  'host:port on a loopback address, such as "127.0.0.1:9190" (the admin server knows no passwords)';
-const SHORT = '"tcp", "tcp:8081", "http:/path", "https:/path" or "ttl:10s"';
+const ADMIN = 'host:port, such as "127.0.0.1:9190", or a socket, such as "unix:/run/pilotfish/admin.sock"';
+const REACHABLE = 'a loopback address, a unix socket, or adminTokenFile beside it';
+const SHORT =
+  '"tcp", "tcp:8081", "http:/path", "https:/path", "grpc", "grpc:8081", "grpc:/service" or "ttl:10s"';
+const TYPES = 'one of: tcp, http, grpc, udp, exec, ttl';
+const EXEC_FILE =
+  'a configuration file that has "enableExecProbe: true" and the probe as { type: exec, command: [...] }';
+const UDP_FILE = 'a configuration file that has the probe as { type: udp, send: ..., expect: ... }';
+const ARGUMENT = 'text of at most 1024 characters without NUL, in quotes where it looks like a number';
+const COMMAND = 'a list of 1 to 64 texts: the program and its arguments';
+const PAYLOAD = 'text of 1 to 1024 characters, or "hex:" and two hexadecimal digits for each byte';
 const STATUS = 'a status such as 200, "2xx" or "200-399"';
 const HOST = 'an IP address or a host name';
 const HEADER = 'a header name that the HTTP client does not set itself';
@@ -35,7 +43,7 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       [{ services: ['orders'] }, 'expected an object, got "orders", at services[0]'],
       [
         { services: [orders], intervall: '2s' },
-        'expected one of: registry, admin, metrics, logLevel, address, interval, fastInterval, jitter, timeout, rise, fall, startGrace, services, got "intervall", at intervall',
+        'expected one of: registry, admin, adminTokenFile, metrics, logLevel, enableExecProbe, drainPropagation, drainWait, drainTimeout, stateDir, reloadOnChange, flapHoldDown, protectMassFailure, fleetSize, address, interval, fastInterval, jitter, timeout, rise, fall, startGrace, services, got "intervall", at intervall',
       ],
       [{ services: [orders], registry: 'etc:x' }, `expected ${URL}, got "etc:x", at registry`],
       [{ services: [orders], registry: 'static:x' }, `expected ${URL}, got "static:x", at registry`],
@@ -51,7 +59,9 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
         { services: [orders], registry: [] },
         'expected a list of 1 to 8 registry URLs, got a list of 0, at registry',
       ],
-      [{ services: [orders], admin: '0.0.0.0:9190' }, `expected ${ADMIN}, got "0.0.0.0:9190", at admin`],
+      [{ services: [orders], admin: '0.0.0.0:9190' }, `expected ${REACHABLE}, got "0.0.0.0:9190", at admin`],
+      [{ services: [orders], admin: 'unix:admin' }, `expected ${ADMIN}, got "unix:admin", at admin`],
+      [{ services: [orders], adminTokenFile: '' }, `expected ${TEXT}, got "", at adminTokenFile`],
       [{ services: [orders], admin: '127.0.0.1' }, `expected ${ADMIN}, got "127.0.0.1", at admin`],
       [
         { services: [orders], logLevel: 'loud' },
@@ -107,7 +117,16 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       ],
       [
         withService({ intervall: '2s' }),
-        'expected one of: name, port, id, address, weight, tags, zone, version, metadata, interval, fastInterval, jitter, timeout, rise, fall, startGrace, require, probes, got "intervall", at services[0].intervall',
+        'expected one of: name, port, id, address, weight, warningWeight, flapHoldDown, tags, zone, version, metadata, interval, fastInterval, jitter, timeout, rise, fall, startGrace, heartbeatSecretFile, inFlight, require, probes, got "intervall", at services[0].intervall',
+      ],
+      [
+        {
+          services: [
+            { ...orders, heartbeatSecretFile: 'a' },
+            { ...orders, id: 'o2', heartbeatSecretFile: 'b' },
+          ],
+        },
+        'expected the same file in every entry of the service, got "b", at services[1].heartbeatSecretFile',
       ],
       [
         { services: [orders, { ...orders, id: 'web-1.internal-8080' }] },
@@ -141,16 +160,13 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
         withService({ probes: [] }),
         'expected a list of 1 to 32 probes, got a list of 0, at services[0].probes',
       ],
-      [withProbe('udp'), `expected ${SHORT}, got "udp", at services[0].probes[0]`],
+      [withProbe('dns'), `expected ${SHORT}, got "dns", at services[0].probes[0]`],
       [withProbe('ttl:soon'), `expected ${SHORT}, got "ttl:soon", at services[0].probes[0]`],
       [withProbe('tcp:70000'), `expected ${SHORT}, got "tcp:70000", at services[0].probes[0]`],
       [withProbe('http:health'), `expected ${SHORT}, got "http:health", at services[0].probes[0]`],
       [withProbe(7), `expected ${SHORT} or an object, got 7, at services[0].probes[0]`],
-      [withProbe({}), 'expected one of: tcp, http, ttl, got nothing, at services[0].probes[0].type'],
-      [
-        withProbe({ type: 'udp' }),
-        'expected one of: tcp, http, ttl, got "udp", at services[0].probes[0].type',
-      ],
+      [withProbe({}), `expected ${TYPES}, got nothing, at services[0].probes[0].type`],
+      [withProbe({ type: 'dns' }), `expected ${TYPES}, got "dns", at services[0].probes[0].type`],
       [
         withProbe({ type: 'tcp', timeout: 5 }),
         `expected ${DURATION}, got 5, at services[0].probes[0].timeout`,
@@ -178,6 +194,97 @@ describe.each<{ title: string; cases: readonly (readonly [file: object | string,
       [
         withProbe({ type: 'ttl' }),
         'expected a duration from 10ms to 24h, such as "2s", got nothing, at services[0].probes[0].ttl',
+      ],
+    ],
+  },
+  {
+    title: 'a grpc probe',
+    cases: [
+      [withProbe('grpc:orders'), `expected ${SHORT}, got "grpc:orders", at services[0].probes[0]`],
+      [
+        withProbe({ type: 'grpc', service: 'a b' }),
+        'expected a service name of at most 200 characters without spaces, or "", got "a b", at services[0].probes[0].service',
+      ],
+      [
+        withProbe({ type: 'grpc', tls: 'yes' }),
+        'expected true or false or an object, got "yes", at services[0].probes[0].tls',
+      ],
+    ],
+  },
+  {
+    title: 'a udp probe',
+    cases: [
+      [withProbe('udp'), `expected ${UDP_FILE}, got "udp", at services[0].probes[0]`],
+      [withProbe('udp:53'), `expected ${UDP_FILE}, got "udp:53", at services[0].probes[0]`],
+      [
+        withProbe({ type: 'udp', send: 'ping' }),
+        `expected ${PAYLOAD}, got nothing, at services[0].probes[0].expect`,
+      ],
+      [
+        withProbe({ type: 'udp', expect: 'pong' }),
+        `expected ${PAYLOAD}, got nothing, at services[0].probes[0].send`,
+      ],
+      [
+        withProbe({ type: 'udp', send: 'hex:abc', expect: 'pong' }),
+        `expected ${PAYLOAD}, got "hex:abc", at services[0].probes[0].send`,
+      ],
+      [
+        withProbe({ type: 'udp', send: 'ping', expect: 'hex:' }),
+        `expected ${PAYLOAD}, got "hex:", at services[0].probes[0].expect`,
+      ],
+      [
+        withProbe({ type: 'udp', send: 'ping', expect: '' }),
+        `expected ${PAYLOAD}, got "", at services[0].probes[0].expect`,
+      ],
+      [
+        withProbe({ type: 'udp', send: 'ping', expect: 'pong', host: 'dns.internal' }),
+        'expected an IP address, or "resolve: true" beside a host name, got "dns.internal", at services[0].probes[0].host',
+      ],
+    ],
+  },
+  {
+    title: 'an exec probe',
+    cases: [
+      [
+        withProbe({ type: 'exec', command: ['true'] }),
+        'expected "enableExecProbe: true" at the top level of the file beside a probe of type exec, got none, at services[0].probes[0].type',
+      ],
+      [
+        { ...withProbe({ type: 'exec', command: ['true'] }), enableExecProbe: false },
+        'expected "enableExecProbe: true" at the top level of the file beside a probe of type exec, got none, at services[0].probes[0].type',
+      ],
+      [
+        { ...withProbe('tcp'), enableExecProbe: 'yes' },
+        'expected true or false, got "yes", at enableExecProbe',
+      ],
+      [
+        { ...withProbe('exec:/bin/true'), enableExecProbe: true },
+        `expected ${EXEC_FILE}, got "exec:/bin/true", at services[0].probes[0]`,
+      ],
+      [withProbe({ type: 'exec' }), `expected ${COMMAND}, got nothing, at services[0].probes[0].command`],
+      [
+        withProbe({ type: 'exec', command: 'rm -rf /' }),
+        `expected ${COMMAND}, got "rm -rf /", at services[0].probes[0].command`,
+      ],
+      [
+        withProbe({ type: 'exec', command: [] }),
+        'expected the path or name of a program, got nothing, at services[0].probes[0].command[0]',
+      ],
+      [
+        withProbe({ type: 'exec', command: new Array(65).fill('x') }),
+        `expected ${COMMAND}, got a list of 65, at services[0].probes[0].command`,
+      ],
+      [
+        withProbe({ type: 'exec', command: [''] }),
+        'expected the path or name of a program, got "", at services[0].probes[0].command[0]',
+      ],
+      [
+        withProbe({ type: 'exec', command: ['check', 5] }),
+        `expected ${ARGUMENT}, got 5, at services[0].probes[0].command[1]`,
+      ],
+      [
+        withProbe({ type: 'exec', command: ['check', 'a\0b'] }),
+        `expected ${ARGUMENT}, got "a\\u0000b", at services[0].probes[0].command[1]`,
       ],
     ],
   },

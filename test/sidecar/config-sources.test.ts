@@ -17,7 +17,15 @@ test('a name and a port are enough', async () => {
   expect(config).toEqual({
     registries: ['local:'],
     admin: { host: '127.0.0.1', port: 9190 },
+    adminTokenFile: undefined,
+    metrics: undefined,
     logLevel: 'info',
+    enableExecProbe: false,
+    drain: { propagationMs: 200, waitMs: 5_000, timeoutMs: 25_000 },
+    stateDir: '/var/lib/pilotfish',
+    reloadOnChange: false,
+    protectMassFailure: true,
+    fleetSize: 500,
     services: [
       {
         name: 'orders',
@@ -25,6 +33,10 @@ test('a name and a port are enough', async () => {
         port: 8080,
         address: { type: 'detected' },
         weight: 1,
+        warningWeight: 0.5,
+        flapHoldDown: true,
+        heartbeatSecretFile: undefined,
+        inFlight: undefined,
         tags: [],
         zone: undefined,
         version: undefined,
@@ -111,11 +123,18 @@ describe('every setting is a flag and a variable of the same name', () => {
     fall: '5',
     startGrace: '30s',
     weight: '7',
+    warningWeight: '0.1',
+    drainPropagation: '1s',
+    drainWait: '0s',
+    drainTimeout: '55s',
+    stateDir: '/state',
     tags: 'blue',
     zone: 'eu-1',
     version: '1.10',
     metadata: 'team=data',
+    heartbeatSecretFile: '/run/secrets/orders',
     admin: '127.0.0.1:0',
+    adminTokenFile: '/run/secrets/admin',
     metrics: '0.0.0.0:9464',
     logLevel: 'debug',
   };
@@ -134,8 +153,8 @@ describe('every setting is a flag and a variable of the same name', () => {
   test('the variables are these', () => {
     expect([CONFIG_ENV, ...SETTINGS.map(({ env }) => env)].sort()).toEqual(
       [
-        'ADDRESS ADMIN CONFIG FALL FAST_INTERVAL ID INTERVAL JITTER LOG_LEVEL META METRICS PORT PROBE REGISTRY RISE SERVICE',
-        'START_GRACE TAG TIMEOUT VERSION WEIGHT ZONE',
+        'ADDRESS ADMIN ADMIN_TOKEN_FILE CONFIG DRAIN_PROPAGATION DRAIN_TIMEOUT DRAIN_WAIT FALL FAST_INTERVAL HEARTBEAT_SECRET_FILE ID INTERVAL JITTER LOG_LEVEL META METRICS PORT PROBE REGISTRY RISE SERVICE',
+        'START_GRACE STATE_DIR TAG TIMEOUT VERSION WARNING_WEIGHT WEIGHT ZONE',
       ]
         .join(' ')
         .split(' ')

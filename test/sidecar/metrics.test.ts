@@ -1,13 +1,19 @@
 import { register as globalRegister, Registry } from 'prom-client';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { instanceOf } from '../../registry/testing/index.js';
+import { Emitter } from '../../runtime/events.js';
+import { silentLogger } from '../../runtime/logger.js';
 import { seededRandom } from '../../runtime/random.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { Announcer } from '../../sidecar/announcer.js';
 import { SIDECAR_METRICS, SidecarMetrics } from '../../sidecar/metrics.js';
 import { Prober } from '../../sidecar/prober.js';
 import { type CheckResult, type Probe, resultOf } from '../../sidecar/probes/probe.js';
 import { TtlProbe } from '../../sidecar/probes/ttl.js';
 import { failing, passing } from '../../sidecar/probes/verdict.js';
+import type { HoldReason } from '../../sidecar/protected-health.js';
 import { ServiceHealth } from '../../sidecar/service-health.js';
+import { ScriptedRegistry } from './scripted-registry.js';
 import { schedule, ttlConfig } from './support.js';
 
 const NO_LAG = { maxSince: () => 0, stalledSince: () => 0 };
@@ -32,7 +38,9 @@ function probeOf(check: () => Promise<CheckResult>): Probe {
 }
 
 test('every metric in the list exists with its type, help and labels, and there is no other of ours', async () => {
-  const { register } = metricsWith();
+  const metrics = metricsWith();
+  metrics.observeOperators(() => []);
+  const { register } = metrics;
   const found = register.getMetricsAsArray().filter(({ name }) => name.startsWith('pilotfish_'));
   expect(found.map(({ name }) => name).sort()).toEqual(
     Object.values(SIDECAR_METRICS)
@@ -43,6 +51,33 @@ test('every metric in the list exists with its type, help and labels, and there 
   for (const { name, type, help } of Object.values(SIDECAR_METRICS)) {
     expect(text).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
   }
+});
+
+test('what operators ordered is looked up at each scrape, and forgotten when it is over', async () => {
+  const metrics = metricsWith();
+  const labels = { service: 'orders', id: 'one' };
+  const order = { reason: '', who: 'ada', since: new VirtualClock().wallNow() - 90_000, until: Infinity };
+  const forced = { ...order, to: 'up' as const };
+  let present = [{ labels, orders: { maintenance: order, forced, weight: undefined }, isDraining: true }];
+  metrics.observeOperators(() => present);
+  const text = await metrics.register.metrics();
+  expect(text).toContain('pilotfish_maintenance_age_seconds{service="orders",id="one"} 90\n');
+  expect(text).toContain('pilotfish_forced{service="orders",id="one",to="up"} 1\n');
+  expect(text).toContain('pilotfish_draining{service="orders",id="one"} 1\n');
+  present = [];
+  expect(await metrics.register.metrics()).not.toMatch(/pilotfish_(maintenance_age|forced|draining)\w*\{/);
+});
+
+test('reloads are counted, and the last good one is dated', async () => {
+  const metrics = metricsWith();
+  metrics.reloaded('error');
+  metrics.reloaded('ok');
+  metrics.reloaded('ok');
+  const text = await metrics.register.metrics();
+  expect(text).toContain('pilotfish_config_reloads_total{result="ok"} 2\n');
+  expect(text).toContain('pilotfish_config_reloads_total{result="error"} 1\n');
+  const at = new VirtualClock().wallNow() / 1000;
+  expect(text).toContain(`pilotfish_config_last_reload_success_timestamp_seconds ${at}\n`);
 });
 
 test('nothing reaches the global registry, and a given one is used', async () => {
@@ -169,29 +204,101 @@ describe('a registry', () => {
       `pilotfish_registry_reconnects_total{registry="${url}"} 2`,
     ]);
   });
+});
 
-  test('counts operations by result', async () => {
-    const metrics = metricsWith();
-    metrics.registryOperation('local:', 'register', 'ok');
-    metrics.registryOperation('local:', 'register', 'error');
-    metrics.registryOperation('local:', 'register', 'error');
+describe('an announcer that is observed', () => {
+  const instance = instanceOf({ ...ORDERS });
+  let clock: VirtualClock;
+  let registry: ScriptedRegistry;
+  let announcer: Announcer;
+  let metrics: SidecarMetrics;
+  let end: () => void;
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    registry = new ScriptedRegistry();
+    announcer = new Announcer(registry, 'orders', { clock, random: seededRandom(3), logger: silentLogger });
+    metrics = metricsWith();
+    end = metrics.observeAnnouncer(ORDERS, announcer);
+  });
+
+  afterEach(() => announcer.close());
+
+  const at = 'service="orders",id="a",registry="scripted:"';
+
+  test('counts operations by result and says what is registered', async () => {
+    registry.before = async () => {
+      throw new Error('away');
+    };
+    announcer.announce(instance, 'up');
+    await clock.advance(0);
+    expect((await metrics.text()).text).toContain(`pilotfish_registered{${at}} 0`);
+    registry.before = async () => {};
+    await clock.advance(10_000);
+    expect(await lines(metrics, 'pilotfish_registered')).toEqual([`pilotfish_registered{${at}} 1`]);
     expect(await lines(metrics, 'pilotfish_registry_operations_total')).toEqual([
-      'pilotfish_registry_operations_total{registry="local:",operation="register",result="ok"} 1',
-      'pilotfish_registry_operations_total{registry="local:",operation="register",result="error"} 2',
+      'pilotfish_registry_operations_total{registry="scripted:",operation="register",result="error"} 1',
+      'pilotfish_registry_operations_total{registry="scripted:",operation="register",result="ok"} 1',
     ]);
   });
 
-  test('says what is registered', async () => {
-    const metrics = metricsWith();
-    metrics.registered(ORDERS, 'local:', true);
-    expect(await lines(metrics, 'pilotfish_registered')).toEqual([
-      'pilotfish_registered{service="orders",id="a",registry="local:"} 1',
+  test('counts what was lost and shows a conflict until it is over', async () => {
+    announcer.announce(instance, 'up');
+    await clock.advance(0);
+    registry.lose('taken');
+    await clock.advance(0);
+    expect(await lines(metrics, 'pilotfish_registrations_lost_total')).toEqual([
+      `pilotfish_registrations_lost_total{${at},reason="taken"} 1`,
     ]);
-    metrics.registered(ORDERS, 'local:', false);
-    expect((await metrics.text()).text).toContain(
-      'pilotfish_registered{service="orders",id="a",registry="local:"} 0',
-    );
+    expect(await lines(metrics, 'pilotfish_registration_conflict')).toEqual([
+      `pilotfish_registration_conflict{${at}} 1`,
+    ]);
+    registry.vacate('a');
+    await clock.advance(0);
+    expect((await metrics.text()).text).toContain(`pilotfish_registration_conflict{${at}} 0`);
   });
+
+  test('counts each write that had to wait', async () => {
+    for (let weight = 1; weight <= 10; weight++) {
+      announcer.announce({ ...instance, weight }, 'weight');
+      await clock.advance(0);
+    }
+    expect(await lines(metrics, 'pilotfish_registry_writes_delayed_total')).toEqual([
+      `pilotfish_registry_writes_delayed_total{${at}} 1`,
+    ]);
+  });
+
+  test('leaves no state behind when the observation ends', async () => {
+    announcer.announce(instance, 'up');
+    await clock.advance(0);
+    end();
+    announcer.announce(undefined, 'down');
+    await clock.advance(0);
+    const { text } = await metrics.text();
+    expect(text).not.toMatch(/pilotfish_registered\{|pilotfish_registration_conflict\{/);
+  });
+});
+
+test('a protection shows what it holds, counts the holds, and leaves no state behind', async () => {
+  const holds = new Emitter<HoldReason | undefined>();
+  const metrics = metricsWith();
+  const end = metrics.observeProtection(ORDERS, { hold: undefined, onHold: holds.event });
+  expect(await lines(metrics, 'pilotfish_held')).toEqual([]);
+  holds.emit('flapping');
+  expect(await lines(metrics, 'pilotfish_held')).toEqual([
+    'pilotfish_held{service="orders",id="a",reason="flapping"} 1',
+  ]);
+  holds.emit(undefined);
+  holds.emit('mass-failure');
+  expect(await lines(metrics, 'pilotfish_held')).toEqual([
+    'pilotfish_held{service="orders",id="a",reason="mass-failure"} 1',
+  ]);
+  expect(await lines(metrics, 'pilotfish_holds_total')).toEqual([
+    'pilotfish_holds_total{service="orders",id="a",reason="flapping"} 1',
+    'pilotfish_holds_total{service="orders",id="a",reason="mass-failure"} 1',
+  ]);
+  end();
+  expect((await metrics.text()).text).not.toContain('pilotfish_held{');
 });
 
 test('the lag gauge is the longest recent stall in seconds', async () => {

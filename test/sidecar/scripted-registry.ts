@@ -9,6 +9,7 @@ import type {
   RegistryState,
   Snapshot,
 } from '../../registry/contract.js';
+import { abortable } from '../../runtime/abort.js';
 import { type Deferred, deferred } from '../../runtime/deferred.js';
 import { Emitter } from '../../runtime/events.js';
 
@@ -27,6 +28,7 @@ export class ScriptedRegistry implements Registry {
   before: (call: Call, signal: AbortSignal | undefined) => Promise<void> = async () => {};
   confirmation: Confirmation = 'present';
   readonly handles: ScriptedRegistration[] = [];
+  readonly #vacated = new Emitter<void>();
 
   async register(instance: Instance, { signal }: OperationOptions = {}): Promise<ScriptedRegistration> {
     this.calls.push(`register ${instance.id}`);
@@ -38,14 +40,27 @@ export class ScriptedRegistry implements Registry {
     return handle;
   }
 
-  /** The last registration, as if the registry had ended it. */
+  /** The last registration, as if the registry had ended it. One that was taken is there, and not ours. */
   lose(reason: LostReason): void {
     const handle = this.handles.at(-1) as ScriptedRegistration;
-    this.entries.delete(handle.instance.id);
+    if (reason !== 'taken') this.entries.delete(handle.instance.id);
     handle.lose(reason);
   }
 
-  async *watch(): AsyncGenerator<Snapshot> {}
+  /** The other process that took the id is gone. */
+  vacate(id: string): void {
+    this.entries.delete(id);
+    this.#vacated.emit();
+  }
+
+  async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot> {
+    while (!signal?.aborted) {
+      const instances = [...this.entries.values()];
+      const changed = new Promise<void>((resolve) => void this.#vacated.event(resolve));
+      yield { service, instances, revision: 1, rejected: [] };
+      await abortable(changed, signal).catch(() => {});
+    }
+  }
 
   async services(): Promise<readonly string[]> {
     return [];

@@ -130,7 +130,7 @@ describe('the watchdog', () => {
       clock,
       logger: silentLogger,
       intervalMs: 500,
-      limits: LIMITS,
+      limits: () => LIMITS,
       readStatus: async () => {
         const status = statusAt(clock.now());
         if (status instanceof Error) throw status;
@@ -184,9 +184,9 @@ describe('the watchdog', () => {
     const server = createServer((_, response) => response.writeHead(status).end(JSON.stringify(report(1))));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await readStatus(url, new AbortController().signal)).toEqual(report(1));
+    expect(await readStatus({ url }, new AbortController().signal)).toEqual(report(1));
     status = 503;
-    await expect(readStatus(url, new AbortController().signal)).rejects.toThrow('answers with 503');
+    await expect(readStatus({ url }, new AbortController().signal)).rejects.toThrow('answers with 503');
     server.closeAllConnections();
     server.close();
   });

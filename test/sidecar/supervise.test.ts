@@ -166,7 +166,7 @@ describe('a supervisor', () => {
       stopTimeoutMs: 5_000,
       stop: new AbortController().signal,
       stopSignal: () => 'SIGTERM',
-      startSidecar: async () => ({ close: async () => {} }),
+      startSidecar: async () => ({ drain: async () => {}, close: async () => {} }),
       onRunning: () => {},
       clock: systemClock,
       random: seededRandom(1),
@@ -181,11 +181,46 @@ describe('a supervisor', () => {
       options({
         command: ['sleep', '60'],
         stop: stop.signal,
-        startSidecar: async () => ({ close: () => Promise.reject(new Error('not confirmed')) }),
+        startSidecar: async () => ({
+          drain: async () => {},
+          close: () => Promise.reject(new Error('not confirmed')),
+        }),
         onRunning: () => stop.abort(),
       }),
     );
     expect(await supervisor.run()).toBe(143);
+  });
+
+  test('drains and closes the sidecar before the command is sent its signal', async () => {
+    const stop = new AbortController();
+    const events: string[] = [];
+    const supervisor = new Supervisor(
+      options({
+        command: ['sleep', '60'],
+        stop: stop.signal,
+        startSidecar: async () => ({
+          drain: async () => void events.push('drain'),
+          close: async () => void events.push('close'),
+        }),
+        stopSignal: () => {
+          events.push('signal');
+          return 'SIGTERM';
+        },
+        onRunning: () => stop.abort(),
+      }),
+    );
+    expect(await supervisor.run()).toBe(143);
+    expect(events).toEqual(['drain', 'close', 'signal']);
+  });
+
+  test('does not drain when the command has ended by itself: nothing is left to finish', async () => {
+    const events: string[] = [];
+    const startSidecar: SuperviseOptions['startSidecar'] = async () => ({
+      drain: async () => void events.push('drain'),
+      close: async () => void events.push('close'),
+    });
+    expect(await new Supervisor(options({ startSidecar })).run()).toBe(0);
+    expect(events).toEqual(['close']);
   });
 
   test('starts nothing when the sidecar cannot start', async () => {
@@ -202,11 +237,14 @@ describe('a supervisor', () => {
     const events: string[] = [];
     const startSidecar: SuperviseOptions['startSidecar'] = async () => {
       stop.abort();
-      return { close: async () => void events.push('closed') };
+      return {
+        drain: async () => void events.push('drained'),
+        close: async () => void events.push('closed'),
+      };
     };
     const onRunning = (): void => void events.push('running');
     expect(await new Supervisor(options({ stop: stop.signal, startSidecar, onRunning })).run()).toBe(0);
-    expect(events).toEqual(['closed']);
+    expect(events).toEqual(['drained', 'closed']);
   });
 
   test('gives each run a sidecar of its own, the old one closed before the next is started', async () => {
@@ -217,13 +255,20 @@ describe('a supervisor', () => {
       const run = ++runs;
       events.push(`start ${run}`);
       if (run === 3) stop.abort();
-      return { close: async () => void events.push(`close ${run}`) };
+      return {
+        drain: async () => void events.push(`drain ${run}`),
+        close: async () => void events.push(`close ${run}`),
+      };
     };
     const onRunning = (): void => void events.push('running');
     const supervisor = new Supervisor(
       options({ command: ['false'], restart: 'always', stop: stop.signal, startSidecar, onRunning }),
     );
     expect(await supervisor.run()).toBe(1);
-    expect(events).toEqual(['start 1', 'running', 'close 1', 'start 2', 'close 2', 'start 3', 'close 3']);
+    expect(events).toEqual([
+      ...['start 1', 'running', 'close 1'],
+      ...['start 2', 'close 2'],
+      ...['start 3', 'drain 3', 'close 3'],
+    ]);
   });
 });

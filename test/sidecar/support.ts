@@ -1,12 +1,17 @@
 /** What the sidecar's tests share: probe configurations with defaults, small servers, and waiting for a condition. */
 
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import type {
+  ExecProbeConfig,
+  GrpcProbeConfig,
   HttpProbeConfig,
   ProbeSchedule,
   TcpProbeConfig,
   TtlProbeConfig,
+  UdpProbeConfig,
 } from '../../sidecar/config/config.js';
 
 const SCHEDULE: ProbeSchedule = {
@@ -57,6 +62,40 @@ export function httpConfig(port: number, overrides: Partial<HttpProbeConfig> = {
   };
 }
 
+export function grpcConfig(port: number, overrides: Partial<GrpcProbeConfig> = {}): GrpcProbeConfig {
+  return {
+    ...tcpConfig(port),
+    type: 'grpc',
+    name: 'grpc',
+    service: '',
+    tls: undefined,
+    ...overrides,
+  };
+}
+
+export function udpConfig(port: number, overrides: Partial<UdpProbeConfig> = {}): UdpProbeConfig {
+  return {
+    ...SCHEDULE,
+    type: 'udp',
+    name: 'udp',
+    host: '127.0.0.1',
+    port,
+    resolve: false,
+    send: 'ping',
+    expect: 'pong',
+    ...overrides,
+  };
+}
+
+/** Of the program and its arguments. */
+export function execConfig(
+  command: ExecProbeConfig['command'],
+  overrides: Partial<ExecProbeConfig> = {},
+): ExecProbeConfig {
+  const subject = { service: 'orders', id: 'orders-1', port: 8080 };
+  return { ...SCHEDULE, type: 'exec', name: 'exec', timeoutMs: 5000, command, subject, ...overrides };
+}
+
 export function ttlConfig(overrides: Partial<TtlProbeConfig> = {}): TtlProbeConfig {
   return { ...SCHEDULE, type: 'ttl', name: 'ttl', ttlMs: 10_000, ...overrides };
 }
@@ -93,6 +132,20 @@ export async function track(server: Server, host = '127.0.0.1'): Promise<TestSer
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+export interface HttpProcess {
+  readonly port: number;
+  readonly process: ChildProcess;
+}
+
+/** An HTTP server in a process of its own. Whoever starts it ends it. */
+export async function startHttpProcess(): Promise<HttpProcess> {
+  const script = `const s = require('http').createServer((q, r) => r.end('ok'));
+    s.listen(0, '127.0.0.1', () => console.log(s.address().port));`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(child.stdout, 'data');
+  return { port: Number(String(line)), process: child };
 }
 
 /** A port that nobody listens on: one that was free a moment ago. */

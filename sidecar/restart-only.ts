@@ -1,0 +1,12 @@
+/** What a reload cannot change, because others hold on to it while the sidecar runs: where it listens and how it logs. */
+import { isDeepStrictEqual } from 'node:util';
+import type { SidecarConfig } from './config/config.js';
+
+const KEYS = ['admin', 'adminTokenFile', 'metrics', 'logLevel', 'stateDir', 'reloadOnChange'] as const;
+
+/** One sentence for each of them that differs. */
+export function restartOnly(present: SidecarConfig, next: SidecarConfig): readonly string[] {
+  return KEYS.filter((key) => !isDeepStrictEqual(present[key], next[key])).map(
+    (key) => `${key} has changed and takes effect at the next start only`,
+  );
+}

@@ -1,0 +1,64 @@
+/** A drain that goes on: where it is, how long it has taken, and what it waits for. */
+import { linkedAbort } from '../runtime/abort.js';
+import type { Clock } from '../runtime/clock.js';
+import { PilotfishError } from '../runtime/errors.js';
+import { type DrainPhase, type DrainSettings, type DrainSubject, drain } from './drain.js';
+
+export interface RunningDrainOptions {
+  readonly cause: string;
+  readonly settings: DrainSettings;
+  readonly clock: Clock;
+  readonly onPhase: (phase: DrainPhase) => void;
+}
+
+export class RunningDrain {
+  readonly cause: string;
+  /** True when it is over; false when the cap was reached before, or it was taken back. Never rejects. */
+  readonly ended: Promise<boolean>;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #stop = linkedAbort();
+  #phase: DrainPhase = 'marking';
+  #inFlight: number | undefined;
+
+  /** Starts at once. */
+  constructor(subject: DrainSubject, { cause, settings, clock, onPhase }: RunningDrainOptions) {
+    this.cause = cause;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+    const observed: DrainSubject = {
+      ...subject,
+      inFlight: async (signal) => {
+        this.#inFlight = await subject.inFlight(signal);
+        return this.#inFlight;
+      },
+    };
+    this.ended = drain(observed, {
+      settings,
+      clock,
+      signal: this.#stop.signal,
+      onPhase: (phase) => {
+        this.#phase = phase;
+        onPhase(phase);
+      },
+    }).catch(() => false);
+  }
+
+  get phase(): DrainPhase {
+    return this.#phase;
+  }
+
+  /** Requests in flight as last known. */
+  get inFlight(): number | undefined {
+    return this.#inFlight;
+  }
+
+  get elapsedMs(): number {
+    return Math.round(this.#clock.now() - this.#startedAt);
+  }
+
+  /** Ends it where it is. */
+  stop(reason: string): void {
+    this.#stop.abort(new PilotfishError('CLOSED', reason));
+  }
+}
