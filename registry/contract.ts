@@ -103,6 +103,11 @@ export interface RegistryReader {
 /** A registry that can be written as well. */
 export interface Registry extends RegistryReader {
   /**
+   * How long an entry outlives its owner, in milliseconds: session timeout, lease or TTL, as agreed with the server.
+   * Undefined until that is known, and for a backend that has none.
+   */
+  readonly ttlMs?: number | undefined;
+  /**
    * Lists the instance, and resolves when the registry has confirmed it. An entry with the same id is taken over in
    * place: a reader never sees the id missing meanwhile.
    *

@@ -35,6 +35,8 @@ const AFTER_DELETION_MS = 1_000;
 const AFTER_CONFLICT = { baseMs: 20_000, capMs: 300_000 };
 /** An entry that was ours for so long is not contested any more. */
 const UNCONTESTED_MS = 2 * AFTER_CONFLICT.capMs;
+/** An outage whose every attempt fails in another way is not told without end. */
+const MAX_TOLD_CAUSES = 5;
 /** Registering and updating. Deregistering is charged as well and never waits. */
 const WRITES = { perSecond: 1, burst: 5 };
 
@@ -65,6 +67,8 @@ export class Announcer {
   readonly #losses = new Emitter<LostReason>();
   readonly #delays = new Emitter<void>();
   readonly #writes: TokenBucket;
+  /** Causes of the present outage that are in the log. */
+  readonly #told = new Set<string>();
   readonly #ended: Promise<void>;
   #desired: { readonly instance: Instance | undefined; readonly cause: string };
   #effect = linkedAbort();
@@ -306,22 +310,28 @@ export class Announcer {
 
   #succeeded(): void {
     this.#failures = 0;
+    this.#told.clear();
     this.#error = undefined;
     if (this.#registration !== undefined) this.#confirmedAt = this.#options.clock.now();
     this.#changes.emit();
   }
 
   #failed(error: unknown): number {
-    const { logger, random } = this.#options;
+    const { random } = this.#options;
     const isContested = isPilotfishError(error, 'CONFLICT') && this.#registration === undefined;
     const wait = isContested ? this.#conflictMs() : backoffMs(this.#failures++, RETRY, random);
-    if (messageOf(error) !== (this.#error === undefined ? '' : messageOf(this.#error))) {
-      const fields = { service: this.service, registry: this.registry.url, cause: messageOf(error) };
-      logger.warn(fields, 'the registry did not do what is desired, trying again');
-    }
+    this.#tell(messageOf(error));
     this.#error = error;
     this.#changes.emit();
     return wait;
+  }
+
+  /** Each cause once in an outage, however often they take turns. */
+  #tell(cause: string): void {
+    if (this.#told.has(cause) || this.#told.size === MAX_TOLD_CAUSES) return;
+    this.#told.add(cause);
+    const fields = { service: this.service, registry: this.registry.url, cause };
+    this.#options.logger.warn(fields, 'the registry did not do what is desired, trying again');
   }
 
   async #call<T>(operation: Operation, work: () => Promise<T>): Promise<T> {

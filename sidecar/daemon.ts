@@ -179,6 +179,6 @@ async function serveMetrics(
   return server.url;
 }
 
-function describeRegistry({ kind, url, state }: Registry): object {
-  return { kind, url, state };
+function describeRegistry({ kind, url, state, ttlMs }: Registry): object {
+  return { kind, url, state, ...(ttlMs !== undefined && { session: { timeoutMs: ttlMs } }) };
 }

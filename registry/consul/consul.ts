@@ -78,6 +78,10 @@ class ConsulRegistry implements Registry {
     this.#watchParts = { http: this.#http, clock, random, settings, blocking, memories: new Map() };
   }
 
+  get ttlMs(): number {
+    return this.#settings.ttlMs;
+  }
+
   get state(): RegistryState {
     return this.#connection.current;
   }

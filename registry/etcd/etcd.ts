@@ -86,6 +86,10 @@ class EtcdRegistry implements Registry {
     this.#closers.defer(() => this.#leftovers.close());
   }
 
+  get ttlMs(): number | undefined {
+    return this.#keeper.ttlMs;
+  }
+
   get state(): RegistryState {
     return this.#client.state.current;
   }

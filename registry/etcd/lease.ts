@@ -55,6 +55,11 @@ export class LeaseKeeper {
     return abortable(this.#granting, signal);
   }
 
+  /** Of the lease that is held; undefined while there is none. */
+  get ttlMs(): number | undefined {
+    return this.#held?.lease.ttlMs;
+  }
+
   isHeld(lease: Lease): boolean {
     return this.#held?.lease === lease;
   }

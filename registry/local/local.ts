@@ -74,6 +74,10 @@ export class LocalRegistry implements Registry {
     this.#closers.defer(() => this.#own.close());
   }
 
+  get ttlMs(): number {
+    return this.#options.ttlMs;
+  }
+
   get state(): RegistryState {
     return this.#state;
   }

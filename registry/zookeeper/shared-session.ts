@@ -65,6 +65,7 @@ export class SharedSession {
   #current: ZkSession | undefined;
   #waiting = deferred<void>();
   #refused: string | undefined;
+  #timeoutMs: number | undefined;
   #cancelNext: () => void = () => {};
 
   constructor(options: SharedSessionOptions) {
@@ -75,6 +76,11 @@ export class SharedSession {
 
   get state(): ZkState {
     return this.#state;
+  }
+
+  /** As negotiated for the present session, or the one before while there is none; undefined before the first. */
+  get timeoutMs(): number | undefined {
+    return this.#timeoutMs;
   }
 
   readonly onState: Event<ZkState> = this.#states.event;
@@ -134,6 +140,7 @@ export class SharedSession {
     this.#current = session;
     session.onState((state) => {
       if (this.#current !== session || this.#stop.signal.aborted) return;
+      if (state === 'connected') this.#timeoutMs = session.timeoutMs;
       this.#move(state);
       if (isOver(state)) this.#replace(state);
     });

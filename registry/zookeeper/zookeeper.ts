@@ -100,6 +100,10 @@ class ZooKeeperRegistry implements Registry {
     return this.#state;
   }
 
+  get ttlMs(): number | undefined {
+    return this.#session.timeoutMs;
+  }
+
   readonly onState: Event<RegistryState> = this.#states.event;
 
   async register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {

@@ -21,5 +21,6 @@ export const BACKENDS: readonly Backend[] = [
     url: () => `zookeeper://${sharedServer('zookeeper')}/e2e?sessionTimeout=2s`,
     ttlMs: 2_000,
   },
+  { name: 'etcd', url: () => `etcd://${sharedServer('etcd')}/e2e?ttl=4s`, ttlMs: 4_000 },
   { name: 'consul', url: () => `consul://${sharedServer('consul')}?ttl=2s`, ttlMs: 2_000 },
 ];

@@ -103,7 +103,9 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) 
     await caller.sees('one');
     await eventually('ready', async () => (await sidecar.get('/readyz')).status === 200);
     expect((await sidecar.get('/healthz')).status).toBe(200);
-    const [{ health, registrations } = never()] = (await sidecar.status()).services;
+    const { services, registries } = await sidecar.status();
+    const [{ health, registrations } = never()] = services;
+    expect(registries).toMatchObject([{ state: 'connected', session: { timeoutMs: ttlMs } }]);
     expect(health.state).toBe('passing');
     expect(registrations).toMatchObject([{ registered: true }]);
     const metrics = (await sidecar.get('/metrics')).text;

@@ -46,7 +46,11 @@ export class ToyService {
 }
 
 export interface Status {
-  readonly registries: readonly { readonly state: string; readonly url: string }[];
+  readonly registries: readonly {
+    readonly state: string;
+    readonly url: string;
+    readonly session?: { readonly timeoutMs: number };
+  }[];
   readonly services: readonly {
     readonly health: { readonly state: string; readonly cause?: string };
     readonly registrations: readonly {
