@@ -10,9 +10,19 @@ import type { Random } from '../runtime/random.js';
 /** What became of a request. `cancelled` means that the caller gave it up; it says nothing about the endpoint. */
 export type Outcome = 'ok' | 'error' | 'cancelled';
 
+/**
+ * What failed. `connect`: nobody accepted the connection, so the request was never sent. `timeout`: no answer in time.
+ * `reset`: the connection broke after it was sent. `status`: an answer that says the server is in trouble.
+ */
+export type FailureKind = 'connect' | 'timeout' | 'reset' | 'status';
+
 export interface OutcomeDetails {
   /** From sending the request to the first byte of the response, in milliseconds. */
   readonly latencyMs?: number;
+  /** With the outcome `error`. */
+  readonly failure?: FailureKind;
+  /** For how long the endpoint asked to be left alone (Retry-After), in milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 /** One choice. */

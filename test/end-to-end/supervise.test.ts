@@ -1,5 +1,5 @@
 /** `pilotfish sidecar … -- command` with real processes: who is told what, when, and how it all ends. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, type RunningCli, runCli, startCli } from '../helpers/cli.js';
+import { canMakePidNamespace, PID_NAMESPACE } from '../helpers/pid-namespace.js';
 import { freePort } from '../sidecar/support.js';
 import { Caller, eventually } from './world.js';
 
@@ -396,9 +397,7 @@ describe('systemd', () => {
 
 describe.runIf(canMakePidNamespace())('as process 1 of a pid namespace (edge case 27)', () => {
   const asInit = (args: readonly string[]): ChildProcess =>
-    spawn('unshare', ['-fp', '--kill-child', '--mount-proc', process.execPath, CLI, ...args], {
-      stdio: 'pipe',
-    });
+    spawn('unshare', [...PID_NAMESPACE, process.execPath, CLI, ...args], { stdio: 'pipe' });
 
   /** Prints who its parent is and which processes are zombies. */
   const REPORT = `
@@ -444,12 +443,3 @@ describe.runIf(canMakePidNamespace())('as process 1 of a pid namespace (edge cas
     expect(JSON.parse(bare)).toEqual({ parent: 1, zombies: ['sleep'] });
   });
 });
-
-function canMakePidNamespace(): boolean {
-  try {
-    execFileSync('unshare', ['-fp', '--kill-child', '--mount-proc', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
