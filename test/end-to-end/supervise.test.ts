@@ -385,6 +385,23 @@ describe('systemd', () => {
     expect(await toldIn(file)).toEqual([`--pid=${cli.child.pid} READY=1`, 'STOPPING=1']);
   });
 
+  test('hears of a reload: RELOADING with the time, and READY when it is over', async () => {
+    const { env, file } = await fakeNotify('reload');
+    const cli = startCli(options(await freePort()), { env });
+    await eventually('READY', async () => (await toldIn(file)).length === 1);
+    cli.child.kill('SIGHUP');
+    await eventually('READY again', async () => (await toldIn(file)).length === 3);
+    cli.child.kill('SIGTERM');
+    await cli.ended;
+    const ready = `--pid=${cli.child.pid} READY=1`;
+    expect(await toldIn(file)).toEqual([
+      ready,
+      expect.stringMatching(/^RELOADING=1 MONOTONIC_USEC=\d+$/),
+      ready,
+      'STOPPING=1',
+    ]);
+  });
+
   test('is told nothing about a command that cannot be started, nor without NOTIFY_SOCKET', async () => {
     const failed = await fakeNotify('failed');
     await runCli([...options(await freePort()), '--', 'no-such-program'], { env: failed.env });
