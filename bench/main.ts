@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<Topic, () => Promise<Bench>>> = {
   pick: async () => (await import('./pick.js')).benchPick,
   zookeeper: async () => (await import('./zookeeper.js')).benchZooKeeper,
   sidecar: async () => (await import('./sidecar.js')).benchSidecar,
+  death: async () => (await import('./death.js')).benchDeath,
 };
 
 async function run({ topics, quick, help }: BenchOptions): Promise<void> {

@@ -50,12 +50,13 @@ describe('the bench program', () => {
   test('says with --help what it measures, and measures nothing', async () => {
     const { code, stdout, stderr } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['pick', 'zookeeper', 'sidecar', '--json', '--quick']) expect(stdout).toContain(word);
+    for (const word of ['pick', 'zookeeper', 'sidecar', 'death', '--json', '--quick'])
+      expect(stdout).toContain(word);
     expect(stderr).toBe('');
   });
 
   test.each([
-    { args: ['consul'], message: 'expected one of: pick, zookeeper, sidecar, got "consul"' },
+    { args: ['consul'], message: 'expected one of: pick, zookeeper, sidecar, death, got "consul"' },
     { args: ['--fast'], message: 'expected one of: --quick, --json, --help, got "--fast", at --fast' },
   ])('refuses $args before it measures anything', async ({ args, message }) => {
     const { code, stdout, stderr } = await bench(...args);
@@ -84,6 +85,18 @@ describe('the bench program', () => {
         timesFloor: spread,
         bytes: expect.any(Number),
       });
+    }
+  });
+
+  test('prints how long a dead service is still listed, beside a connection that closes', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const { code, stdout } = await bench('--quick', '--json', 'death');
+    expect(code).toBe(0);
+    const [, deaths] = tablesIn(stdout);
+    expect(contendersOf(deaths)).toEqual(['local, held connection', 'local, checks only']);
+    for (const row of deaths?.rows ?? []) {
+      expect(row).toMatchObject({ deaths: 2, milliseconds: spread, timesClosed: spread });
     }
   });
 

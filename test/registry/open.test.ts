@@ -30,7 +30,7 @@ describe('a registry is opened by the scheme of its URL', () => {
   });
 
   test('and these are all of them', () => {
-    expect([...REGISTRY_SCHEMES].sort()).toEqual(['consul', 'local', 'static', 'zookeeper']);
+    expect([...REGISTRY_SCHEMES].sort()).toEqual(['consul', 'etcd', 'local', 'static', 'zookeeper']);
   });
 });
 
@@ -64,7 +64,7 @@ describe('a URL that cannot work is BAD_INPUT, in lines of the one form', () => 
 
   test('the schemes are listed where none fits', async () => {
     expect(await problemsOf(open('redis://a'))).toEqual([
-      `expected a URL that starts with local:, zookeeper:, consul:, static:, got "redis://a", at registry`,
+      `expected a URL that starts with local:, zookeeper:, consul:, etcd:, static:, got "redis://a", at registry`,
     ]);
   });
 });
