@@ -41,7 +41,7 @@ function registryLines(registries: readonly RegistryReport[]): readonly string[]
     registries.map(({ url, state, session }) => [
       url,
       state,
-      session === undefined ? '' : `session ${formatDuration(session.timeoutMs)}`,
+      session === undefined ? '' : `timeout ${formatDuration(session.timeoutMs)}`,
     ]),
   );
 }

@@ -9,7 +9,7 @@ import { BadInputError } from '../../runtime/expected.js';
 import { runCli } from '../helpers/cli.js';
 
 const COMMANDS = [
-  ...['sidecar', 'ls', 'watch', 'resolve', 'heartbeat'],
+  ...['sidecar', 'ls', 'watch', 'resolve', 'explain', 'heartbeat'],
   ...['status', 'drain', 'undrain', 'maintenance', 'force', 'weight', 'reload'],
 ];
 
@@ -39,7 +39,7 @@ describe('bad input ends with code 2 and a line for each problem', () => {
   test.each([
     [
       ['nope'],
-      'expected one of: sidecar, ls, watch, resolve, status, drain, undrain, maintenance, force, weight, reload, heartbeat, help, --version, got "nope", at the first argument',
+      'expected one of: sidecar, ls, watch, resolve, explain, status, drain, undrain, maintenance, force, weight, reload, heartbeat, help, --version, got "nope", at the first argument',
     ],
     [['ls', '--what'], 'expected one of: --registry, --timeout, --json, got "--what", at --what'],
     [['ls', 'a', 'b'], 'expected no such argument, got "b", at argument 2'],

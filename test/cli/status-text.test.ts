@@ -59,7 +59,7 @@ const textOf = (fields: Partial<ServiceStatus> = {}): string =>
 
 test('a healthy service is a few lines', () => {
   expect(`${textOf()}\n`).toBe(`local:/run/r   connected
-zookeeper://a  suspended  session 10s
+zookeeper://a  suspended  timeout 10s
 
 orders orders-1 10.0.0.7:8080 passing
   probe tcp is passing: connected

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../helpers/cli.js';
-import { BACKENDS } from './backends.js';
+import { BACKENDS, TTL_MS } from './backends.js';
 import { Caller, eventually, Sidecar, ToyService } from './world.js';
 
 let names = 0;
 
-describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) => {
+describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url }) => {
   let name: string;
   let service: ToyService;
   let sidecar: Sidecar;
@@ -80,7 +80,7 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) 
     await sidecar.kill();
     const killedAt = performance.now();
     await caller.sees();
-    expect(performance.now() - killedAt).toBeLessThan(ttlMs * 2 + 1_000);
+    expect(performance.now() - killedAt).toBeLessThan(TTL_MS * 2 + 1_000);
   });
 
   test('stays listed when the sidecar is killed and started again within its TTL', async () => {
@@ -93,7 +93,7 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) 
     await eventually('the new sidecar owns the entry', () => {
       return caller.service.snapshot?.instances[0]?.weight === 7;
     });
-    await delay(ttlMs * 2);
+    await delay(TTL_MS * 1.25);
     expect(caller.ids()).toEqual(['one']);
     expect(lists).not.toContain(0);
   });
@@ -105,7 +105,7 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url, ttlMs }) 
     expect((await sidecar.get('/healthz')).status).toBe(200);
     const { services, registries } = await sidecar.status();
     const [{ health, registrations } = never()] = services;
-    expect(registries).toMatchObject([{ state: 'connected', session: { timeoutMs: ttlMs } }]);
+    expect(registries).toMatchObject([{ state: 'connected', session: { timeoutMs: TTL_MS } }]);
     expect(health.state).toBe('passing');
     expect(registrations).toMatchObject([{ registered: true }]);
     const metrics = (await sidecar.get('/metrics')).text;
