@@ -51,7 +51,7 @@ export async function benchDeath({ quick }: { readonly quick: boolean }): Promis
   const rows: Row[] = [];
   for (const hold of [true, false]) {
     for (const name of (quick ? ['local'] : Object.keys(REGISTRIES)) as RegistryName[]) {
-      const deaths = await deathsOn(name, folder, hold, quick ? 2 : hold ? 30 : 10);
+      const deaths = await deathsOn(name, folder, hold, quick ? 2 : hold ? 20 : 5);
       rows.push(rowOf(`${name}, ${hold ? 'held connection' : 'checks only'}`, deaths));
     }
   }

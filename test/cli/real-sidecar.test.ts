@@ -69,7 +69,9 @@ describe('status', () => {
   test('of a service that is listed ends with 0 and says so', async () => {
     await eventually('web is registered', async () => (await ask(['status', 'web'])).code === 0);
     const { stdout } = await ask(['status', 'web']);
-    expect(stdout).toMatch(/^local:.+ {2}connected {2}timeout 10s\n\nweb w1 \S+ passing\n {2}probe http:\/ is passing: /);
+    expect(stdout).toMatch(
+      /^local:.+ {2}connected {2}timeout 10s\n\nweb w1 \S+ passing\n {2}probe http:\/ is passing: /,
+    );
     expect(stdout).toMatch(/^ {2} *✓+ {2}http:\/ {2}passing {2}\S+ ago {2}\S+ {2}\S/m);
     expect(stdout).toMatch(/^ {2}local:\S+ {2}connected {2}registered {2}confirmed \S+ ago$/m);
     expect(stdout).not.toContain('orders');
