@@ -37,7 +37,7 @@ const CLOSE_DEADLINE_MS = 5000;
 export const backend: Backend = { check: parseConsulUrl, open: (url, context) => openConsul(url, context) };
 
 /**
- * Opens `consul://host:8500?dc=&ttl=15s&wait=55s&deregisterAfter=5m&tokenFile=&tls=&ca=&cert=&key=&serverName=`. Makes no request by itself. Throws BAD_INPUT for a wrong URL or token file.
+ * Opens `consul://host:8500?dc=&ttl=15s&wait=55s&deregisterAfter=5m&tokenFile=&address=&tls=&ca=&cert=&key=&serverName=`. Makes no request by itself. Throws BAD_INPUT for a wrong URL or token file.
  */
 export async function openConsul(
   url: string,

@@ -4,14 +4,19 @@
  *
  * The id of an entry that is not ours is `<node>~<Service.ID>`, always: a Service.ID is unique on its agent only,
  * and an id that changed when a second agent shows up would look like a removal.
+ *
+ * A proxy of Consul's service mesh is registered under a service name of its own and speaks only to other proxies, so it
+ * is nobody's instance.
  */
 import { PilotfishError } from '../../runtime/errors.js';
 import { describe, formatProblem } from '../../runtime/expected.js';
 import { type Result, rejected, valid } from '../../runtime/result.js';
 import type { Instance, Rejection } from '../contract.js';
+import { escaped } from '../formats/entry-name.js';
 import { isWeight, parseInstance } from '../instance.js';
 import { META, metadataOf } from './entry.js';
 import { type Check, type CheckHealth, type Condition, conditionOf } from './maintenance.js';
+import type { AddressTag } from './settings.js';
 
 export interface HealthList {
   readonly instances: readonly Instance[];
@@ -21,7 +26,7 @@ export interface HealthList {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The instances in the answer, without the critical ones. Throws UNAVAILABLE when the answer is no list at all. */
-export function decodeHealth(service: string, json: unknown): HealthList {
+export function decodeHealth(service: string, json: unknown, address?: AddressTag): HealthList {
   if (!Array.isArray(json)) {
     throw new PilotfishError(
       'UNAVAILABLE',
@@ -33,9 +38,10 @@ export function decodeHealth(service: string, json: unknown): HealthList {
   for (const item of json) {
     const fields = fieldsOf(item);
     const entry = fieldsOf(fields.Service);
+    if (isProxy(entry)) continue;
     const condition = conditionOf(checksOf(fields.Checks), isOurEntry(fieldsOf(entry.Meta)));
     if (condition === undefined) continue;
-    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), condition);
+    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), condition, address);
     if (decoded.ok) found.push({ instance: decoded.value, modified: Number(entry.ModifyIndex) || 0 });
     else rejections.push({ entry: entryName(fields), reason: decoded.error });
   }
@@ -44,20 +50,20 @@ export function decodeHealth(service: string, json: unknown): HealthList {
   return { instances: found.map(({ instance }) => instance), rejected: rejections };
 }
 
-/** One `Service` object, from the catalog or from the agent. `node` is where it runs. */
+/** One `Service` object, from the catalog or from the agent. `node` is where it runs, `address` which address to prefer. */
 export function decodeEntry(
   service: string,
   entry: Fields,
   node: Fields,
   { status, note, health }: Condition,
+  address?: AddressTag,
 ): Result<Instance, string> {
   const meta = fieldsOf(entry.Meta);
   const ours = isOurEntry(meta);
   const parsed = parseInstance({
     service,
     id: ours ? meta[META.id] : foreignId(node.Node, entry.ID),
-    host: entry.Address === '' || entry.Address === undefined ? node.Address : entry.Address,
-    port: entry.Port,
+    ...endpointOf(entry, node, address),
     weight: (ours ? exactWeight(meta) : undefined) ?? weightOf(fieldsOf(entry.Weights), health),
     status,
     note: note ?? (ours ? meta[META.note] : undefined),
@@ -67,6 +73,42 @@ export function decodeEntry(
     metadata: metadataOf(meta),
   });
   return parsed.ok ? valid(parsed.value) : rejected(parsed.error.map(formatProblem).join('; '));
+}
+
+/** Of any kind but an ordinary service: `connect-proxy`, `mesh-gateway` and the like. */
+function isProxy({ Kind }: Fields): boolean {
+  return typeof Kind === 'string' && Kind !== '' && Kind !== 'typical';
+}
+
+/** The tagged address of the service, else its own, else the tagged one of its node, else that of its node. */
+function endpointOf(
+  entry: Fields,
+  node: Fields,
+  tag: AddressTag | undefined,
+): { readonly host: unknown; readonly port: unknown } {
+  const tagged = tag === undefined ? undefined : taggedOf(entry, tag);
+  if (tagged !== undefined) return tagged;
+  const nodes = tag === undefined ? undefined : textIn(fieldsOf(node.TaggedAddresses)[tag]);
+  return { host: given(entry.Address) ?? nodes ?? node.Address, port: entry.Port };
+}
+
+/** Those of a service are objects; older documentation shows their fields in lower case. A port of 0 means the usual one. */
+function taggedOf(
+  entry: Fields,
+  tag: AddressTag,
+): { readonly host: string; readonly port: unknown } | undefined {
+  const tagged = fieldsOf(fieldsOf(entry.TaggedAddresses)[tag]);
+  const host = textIn(tagged.Address ?? tagged.address);
+  return host === undefined ? undefined : { host, port: tagged.Port || tagged.port || entry.Port };
+}
+
+/** Anything but nothing: what is there and wrong is to be rejected, not passed over. */
+function given(value: unknown): unknown {
+  return value === '' || value === null ? undefined : value;
+}
+
+function textIn(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function isOurEntry(meta: Fields): boolean {
@@ -87,11 +129,6 @@ function weightOf(weights: Fields, health: CheckHealth): unknown {
 function foreignId(node: unknown, id: unknown): string | undefined {
   if (typeof node !== 'string' || typeof id !== 'string' || id === '') return undefined;
   return `${escaped(node, /[^A-Za-z0-9._-]|^\./g)}~${escaped(id, /[^A-Za-z0-9._~:@+,-]/g)}`;
-}
-
-/** Each matched character as `=` and four hex digits, so that no two texts become one. */
-function escaped(text: string, outside: RegExp): string {
-  return text.replace(outside, (char) => `=${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function entryName({ Node, Service }: Fields): string {

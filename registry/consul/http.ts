@@ -9,9 +9,9 @@ import type { Clock } from '../../runtime/clock.js';
 import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 import { formatHostPort } from '../../runtime/host-port.js';
 import { printable } from '../../runtime/printable.js';
+import { tlsConnector } from '../tls-connector.js';
 import type { ConnectionState } from './connection-state.js';
 import type { ConsulSettings } from './settings.js';
-import { tlsConnector } from './tls.js';
 import type { Token } from './token.js';
 
 /** An instance is about 1.5 kB of JSON, so this is some 20,000 of them; beyond it the answer is cut off unread. */

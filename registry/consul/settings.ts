@@ -5,6 +5,10 @@ import type { HostPort } from '../../runtime/host-port.js';
 import type { TlsFiles } from '../../runtime/tls-files.js';
 import { durationParam, parseRegistryUrl, type RegistryUrl, type UrlRules } from '../url.js';
 
+/** The addresses that Consul knows beside the own one of a service or a node. */
+export const ADDRESS_TAGS = ['lan', 'lan_ipv4', 'lan_ipv6', 'wan', 'wan_ipv4', 'wan_ipv6'] as const;
+export type AddressTag = (typeof ADDRESS_TAGS)[number];
+
 export interface ConsulSettings {
   /** The agent. One only: a service belongs to the agent that it was registered with. */
   readonly agent: HostPort;
@@ -17,6 +21,8 @@ export interface ConsulSettings {
   /** How long Consul keeps a critical entry before it deletes it. */
   readonly deregisterAfterMs: number;
   readonly tokenFile: string | undefined;
+  /** Which of an entry's tagged addresses to use where it has one; undefined for its own address. */
+  readonly address: AddressTag | undefined;
   /** Undefined for plain HTTP. */
   readonly tls: TlsFiles | undefined;
 }
@@ -29,6 +35,7 @@ const RULES: UrlRules = {
     wait: 'duration',
     deregisterAfter: 'duration',
     tokenFile: 'text',
+    address: 'text',
     tls: 'text',
     ca: 'text',
     cert: 'text',
@@ -59,6 +66,7 @@ export function parseConsulUrl(text: string): ConsulSettings {
     waitMs: durationOf(url, 'wait'),
     deregisterAfterMs: durationOf(url, 'deregisterAfter'),
     tokenFile: url.params.get('tokenFile'),
+    address: url.params.get('address') as AddressTag | undefined,
     tls: tlsOf(url),
   };
 }
@@ -84,6 +92,9 @@ function problemsOf(url: RegistryUrl): Problem[] {
   const dc = params.get('dc');
   expect(/^[\w-]{1,64}$/.test(dc ?? 'dc1'), 'registry?dc', 'the name of a datacenter', describe(dc));
   expect(params.get('tokenFile') !== '', 'registry?tokenFile', 'the path of a file', '""');
+  const address = params.get('address');
+  const isTag = (ADDRESS_TAGS as readonly unknown[]).includes(address ?? 'lan');
+  expect(isTag, 'registry?address', `one of: ${ADDRESS_TAGS.join(', ')}`, describe(address));
   const tls = params.get('tls');
   expect(['true', 'false', undefined].includes(tls), 'registry?tls', 'true or false', describe(tls));
   for (const name of ['ca', 'cert', 'key', 'serverName']) {

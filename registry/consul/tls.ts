@@ -1,22 +1,11 @@
-/** TLS to the agent for both of our clients, with certificates that are read for each connection. */
+/** TLS to the agent for the package `consul`, with certificates that are read for each connection. */
 import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
-import { buildConnector } from 'undici';
 import { readTlsOptions, type TlsFiles } from '../../runtime/tls-files.js';
 
-/** For the pool of undici. */
-export function tlsConnector(files: TlsFiles, host: string): buildConnector.connector {
-  return (options, callback) => {
-    readTlsOptions(files, host).then(
-      (tls) => buildConnector(tls)(options, callback),
-      (error: Error) => callback(error, null),
-    );
-  };
-}
-
-/** For the package `consul`, by Node's own client. Without files it is plain HTTP. */
+/** Node's own client, which the package uses. Without files it is plain HTTP. */
 export function agentFor(
   files: TlsFiles | undefined,
   options: AgentOptions & { readonly host: string },

@@ -143,7 +143,7 @@ class HealthWatch {
 
   #read({ headers, json }: Answer): Snapshot {
     const index = indexOf(header(headers['x-consul-index']));
-    const { instances, rejected } = decodeHealth(this.#service, json);
+    const { instances, rejected } = decodeHealth(this.#service, json, this.#parts.settings.address);
     const snapshot = snapshotOf(this.#service, instances, index ?? this.#revision, rejected);
     if (!hasLeader(headers)) this.#refuseRemovals(snapshot);
     if (headers['x-consul-results-filtered-by-acls'] === 'true') this.#refuseEmpty(snapshot);

@@ -10,7 +10,7 @@ import type { BackendContext } from '../open.js';
 import { ConnectionState } from './connection-state.js';
 import { type Fields, headerOf } from './decode.js';
 import { ClusterIdentity } from './identity.js';
-import { toBase64 } from './keys.js';
+import { keysBelow, toBase64 } from './keys.js';
 import { Members } from './members.js';
 import { Pulse } from './pulse.js';
 import { isRefusal, mayPass } from './refusal.js';
@@ -56,7 +56,7 @@ export class EtcdClient {
     const transports = members.map((member) => new Transport(member, tls, this.#tryMs));
     this.#members = new Members(transports, context.random);
     this.#tokens = authFile === undefined ? undefined : new Tokens(authFile, context.clock);
-    this.#question = { key: toBase64(prefix), limit: 1, keys_only: true };
+    this.#question = { key: toBase64(keysBelow(prefix).from), limit: 1, keys_only: true };
     const question = { ...this.#question, serializable: true };
     this.#pulse = new Pulse(context.clock, soonMs, (member, signal) =>
       this.#ask(member, 'kv/range', question, { lane: 'beats', tryMs: soonMs, signal }).catch(

@@ -19,15 +19,29 @@ export async function claim(store: Store, key: string, entry: Entry, options: Ca
   return revision as number;
 }
 
-/** Replaces the data while the key is ours; undefined when it is gone or another's. */
+/** Deletes the key, whoever had it: ours is not to be found for now, and nobody else's under its name. */
+export async function vacate(store: Store, key: string, options: CallOptions): Promise<void> {
+  let found = await store.get(key, options);
+  for (let round = 0; found !== undefined; round++) {
+    if (round === MAX_ROUNDS) throw new PilotfishError('CONFLICT', `another process keeps putting ${key}`);
+    const deleted = await store.delete(key, found.modRevision, options);
+    if (deleted.done) return;
+    found = deleted.found;
+  }
+}
+
+/** Replaces the data while the key is ours, or not there if that is right; undefined when it is gone or another's. */
 export function rewrite(
   store: Store,
   key: string,
   entry: Entry,
   revision: number,
+  mayBeAbsent: boolean,
   options: CallOptions,
 ): Promise<number | undefined> {
-  return write(store, key, entry, revision, (found) => found?.lease === entry.lease, options);
+  const mayReplace = (found: KeyValue | undefined): boolean =>
+    found === undefined ? mayBeAbsent : found.lease === entry.lease;
+  return write(store, key, entry, revision, mayReplace, options);
 }
 
 /** Deletes the key as far as it is attached to this lease, and knows then that it is gone. */

@@ -1,6 +1,6 @@
 /**
  * etcd as a registry, over the JSON gateway that is part of it: a key per instance, `<prefix>/<service>/<id>`, in
- * pilotfish's own format, on one lease per registry. `etcd://a:2379,b:2379/prefix?ttl=15s`
+ * pilotfish's own format or that of other software, on one lease per registry. `etcd://a:2379,b:2379/prefix?ttl=15s`
  */
 import { linkedAbort, withDeadline } from '../../runtime/abort.js';
 import { CloseStack } from '../../runtime/close-stack.js';
@@ -16,11 +16,12 @@ import type {
   RegistryState,
   Snapshot,
 } from '../contract.js';
-import { encodeInstance } from '../formats/pilotfish.js';
+import type { Format } from '../formats/format.js';
+import { loadFormat } from '../formats/index.js';
 import { isName, NAME_RULE } from '../instance.js';
 import type { Backend, BackendContext } from '../open.js';
 import { EtcdClient } from './client.js';
-import { claim } from './entry.js';
+import { claim, vacate } from './entry.js';
 import { type EtcdKeys, etcdKeys, keysBelow } from './keys.js';
 import { type Lease, LeaseKeeper } from './lease.js';
 import { Leftovers } from './leftovers.js';
@@ -44,7 +45,7 @@ async function openEtcd(url: string, context: BackendContext): Promise<Registry>
   if (settings.authFile !== undefined && settings.tls === undefined) {
     context.logger.warn({ url }, 'the password goes to etcd in clear, as the URL allows');
   }
-  return new EtcdRegistry(url, settings, context);
+  return new EtcdRegistry(url, settings, await loadFormat(settings.format, settings), context);
 }
 
 class EtcdRegistry implements Registry {
@@ -52,6 +53,7 @@ class EtcdRegistry implements Registry {
   readonly url: string;
   readonly onState: Event<RegistryState>;
   readonly #context: BackendContext;
+  readonly #format: Format;
   readonly #keys: EtcdKeys;
   readonly #client: EtcdClient;
   readonly #store: Store;
@@ -63,10 +65,11 @@ class EtcdRegistry implements Registry {
   readonly #claiming = new Map<string, number>();
   readonly #fruitless = new Map<string, number>();
 
-  constructor(url: string, settings: EtcdSettings, context: BackendContext) {
+  constructor(url: string, settings: EtcdSettings, format: Format, context: BackendContext) {
     this.url = url;
     this.#context = context;
-    this.#keys = etcdKeys(settings.prefix);
+    this.#format = format;
+    this.#keys = etcdKeys(settings.prefix, format);
     this.#client = new EtcdClient(settings, context);
     this.onState = this.#client.state.onChange;
     this.#store = new Store(this.#client);
@@ -109,7 +112,8 @@ class EtcdRegistry implements Registry {
     if (!isName(service)) reject('service', NAME_RULE, describe(service));
     const link = linkedAbort(signal);
     const release = this.#closers.defer(() => link.abort(closedError()));
-    const parts = { client: this.#client, store: this.#store, keys: this.#keys, fruitless: this.#fruitless };
+    const [client, store, keys] = [this.#client, this.#store, this.#keys];
+    const parts = { client, store, keys, format: this.#format, fruitless: this.#fruitless };
     try {
       yield* watchService({ ...this.#context, ...parts }, service, link.signal);
     } catch (error) {
@@ -125,7 +129,7 @@ class EtcdRegistry implements Registry {
     const names = new Set<string>();
     return this.#running(signal, async (linked) => {
       await this.#store.list(keysBelow(root), { signal: linked, keysOnly: true }, (page) => {
-        for (const { key } of page) names.add(key.slice(root.length).split('/', 1)[0] as string);
+        for (const { key } of page) names.add(this.#keys.serviceOf(key) ?? '');
       });
       return [...names].filter(isName).sort();
     });
@@ -141,10 +145,10 @@ class EtcdRegistry implements Registry {
 
   async #claimed(instance: Instance, key: string, signal: AbortSignal): Promise<Registration> {
     const lease = await this.#keeper.held(signal);
-    const entry = { value: encodeInstance(instance), lease: lease.id };
+    const value = this.#encode(instance);
     this.#claiming.set(key, (this.#claiming.get(key) ?? 0) + 1);
     try {
-      const revision = await claim(this.#store, key, entry, { signal });
+      const revision = await this.#write(key, value, lease, signal);
       signal.throwIfAborted();
       return this.#hold(instance, { key, lease, revision });
     } catch (error) {
@@ -156,12 +160,34 @@ class EtcdRegistry implements Registry {
     }
   }
 
-  #hold(instance: Instance, found: { key: string; lease: Lease; revision: number }): Registration {
+  #encode(instance: Instance): Buffer | undefined {
+    if (this.#format.hides?.(instance)) return undefined;
+    const written = this.#format.encode?.(instance, this.#context.clock.wallNow());
+    return written && Buffer.from(written.data);
+  }
+
+  /** The revision of the put; undefined where there is to be no key. */
+  async #write(
+    key: string,
+    value: Buffer | undefined,
+    lease: Lease,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    if (value !== undefined) return claim(this.#store, key, { value, lease: lease.id }, { signal });
+    await vacate(this.#store, key, { signal });
+    return undefined;
+  }
+
+  #hold(
+    instance: Instance,
+    found: { key: string; lease: Lease; revision: number | undefined },
+  ): Registration {
     const registration: EtcdRegistration = new EtcdRegistration(instance, {
       ...found,
       store: this.#store,
       clock: this.#context.clock,
       limitMs: OPERATION_LIMIT_MS,
+      encode: (next) => this.#encode(next),
       whyMissing: (lease, signal) => this.#whyMissing(lease, signal),
       onOver: () => this.#own.remove(registration),
     });

@@ -1,6 +1,6 @@
 /** The keys of a service as they were read and as the watch changed them since, and the list they make. */
 import type { Instance, Rejection, Snapshot } from '../contract.js';
-import { decodeInstance } from '../formats/pilotfish.js';
+import type { Format } from '../formats/format.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
 import type { KeyValue, WatchEvent } from './decode.js';
 
@@ -18,17 +18,19 @@ const PATCH_SHARE = 0.1;
 export class ListedKeys {
   readonly #service: string;
   readonly #prefix: string;
+  readonly #format: Pick<Format, 'decode'>;
   readonly #items = new Map<string, Item>();
-  /** Since the last snapshot. */
+  /** By id, since the last snapshot. */
   readonly #changed = new Map<string, Instance | undefined>();
   readonly #rejected = new Map<string, Rejection>();
   #last: Snapshot | undefined;
   /** Everything up to this revision is in. */
   #revision = 0;
 
-  constructor(service: string, prefix: string) {
+  constructor(service: string, prefix: string, format: Pick<Format, 'decode'>) {
     this.#service = service;
     this.#prefix = prefix;
+    this.#format = format;
   }
 
   get revision(): number {
@@ -41,7 +43,7 @@ export class ListedKeys {
     const name = kv.key.slice(this.#prefix.length);
     const known = this.#items.get(name);
     if (known !== undefined && known.modRevision === modRevision) return known;
-    const decoded = decodeInstance(value, this.#service, name);
+    const decoded = this.#format.decode({ name, data: value }, this.#service);
     return decoded.ok
       ? { name, modRevision, instance: decoded.value, rejection: undefined }
       : { name, modRevision, instance: undefined, rejection: { entry: name, reason: decoded.error } };
@@ -81,17 +83,20 @@ export class ListedKeys {
 
   #put(item: Item): void {
     const { name, instance, rejection } = item;
-    if (this.#items.get(name) === item) return;
+    const before = this.#items.get(name);
+    if (before === item) return;
     this.#items.set(name, item);
-    this.#changed.set(name, instance);
+    if (before?.instance !== undefined) this.#changed.set(before.instance.id, undefined);
+    if (instance !== undefined) this.#changed.set(instance.id, instance);
     if (rejection === undefined) this.#rejected.delete(name);
     else this.#rejected.set(name, rejection);
   }
 
   #remove(name: string): void {
+    const before = this.#items.get(name);
     if (!this.#items.delete(name)) return;
     this.#rejected.delete(name);
-    this.#changed.set(name, undefined);
+    if (before?.instance !== undefined) this.#changed.set(before.instance.id, undefined);
   }
 
   *#instances(): Generator<Instance> {

@@ -146,6 +146,7 @@ class OwnService {
   async #lookNow(): Promise<void> {
     const { signal } = this.#stop;
     const before = this.all();
+    const absent = new Set(before.filter(({ mayBeAbsent }) => mayBeAbsent));
     const { found, revision } = await this.#parts.store.look(
       before.map(({ key }) => key),
       { signal },
@@ -154,8 +155,9 @@ class OwnService {
     const missing: EtcdRegistration[] = [];
     for (const registration of before) {
       const kv = found.get(registration.key);
-      if (kv === undefined) missing.push(registration);
-      else if (kv.lease !== registration.lease.id) registration.gone('taken');
+      if (kv === undefined) {
+        if (!absent.has(registration) && !registration.mayBeAbsent) missing.push(registration);
+      } else if (kv.lease !== registration.lease.id) registration.gone('taken');
     }
     // A lease that turns out to be gone tells its registrations itself; for those, what follows comes too late.
     for (const lease of new Set(missing.map((one) => one.lease)))

@@ -1,10 +1,12 @@
-/** A live key on our lease: knows when it is deleted, taken or expired, and changes or removes only what is its own. */
+/**
+ * A live key on our lease: knows when it is deleted, taken or expired, and changes or removes only what is its own. Where
+ * the format has no words for what the instance is, the key is not there; the lease is then all that can be lost.
+ */
 import { withDeadline } from '../../runtime/abort.js';
 import type { Clock } from '../../runtime/clock.js';
 import { deferred } from '../../runtime/deferred.js';
 import { PilotfishError } from '../../runtime/errors.js';
 import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
-import { encodeInstance } from '../formats/pilotfish.js';
 import { rewrite, unclaim } from './entry.js';
 import type { Lease } from './lease.js';
 import type { Store } from './store.js';
@@ -13,8 +15,10 @@ export interface EtcdRegistrationOptions {
   readonly store: Store;
   readonly key: string;
   readonly lease: Lease;
-  /** Of the put that made it ours. */
-  readonly revision: number;
+  /** Of the put that made it ours; undefined where there is no key for what the instance is. */
+  readonly revision: number | undefined;
+  /** What the key is to hold; undefined for an instance that readers of the format must not find. */
+  readonly encode: (instance: Instance) => Buffer | undefined;
   readonly clock: Clock;
   /** How long one operation may take. */
   readonly limitMs: number;
@@ -29,6 +33,7 @@ export class EtcdRegistration implements Registration {
   readonly #lost = deferred<LostReason>();
   #instance: Instance;
   #revision: number;
+  #mayBeAbsent: boolean;
   #over = false;
   #leaseOver = false;
 
@@ -36,7 +41,8 @@ export class EtcdRegistration implements Registration {
   constructor(instance: Instance, options: EtcdRegistrationOptions) {
     this.#instance = instance;
     this.#options = options;
-    this.#revision = options.revision;
+    this.#revision = options.revision ?? 0;
+    this.#mayBeAbsent = options.revision === undefined;
   }
 
   get instance(): Instance {
@@ -55,22 +61,21 @@ export class EtcdRegistration implements Registration {
     return this.#options.lease;
   }
 
+  /** True while nobody has to have deleted a key that is not there. */
+  get mayBeAbsent(): boolean {
+    return this.#mayBeAbsent;
+  }
+
   get over(): boolean {
     return this.#over;
   }
 
   async update(instance: Instance, { signal }: OperationOptions = {}): Promise<void> {
     if (this.#over) throw new PilotfishError('CLOSED', `the registration of ${instance.id} is over`);
-    const { store, key, lease } = this.#options;
-    const entry = { value: encodeInstance(instance), lease: lease.id };
-    await this.#bounded('updating', signal, async (limited) => {
-      const revision = await rewrite(store, key, entry, this.#revision, { signal: limited });
-      if (revision === undefined) {
-        await this.#look(limited);
-        throw new PilotfishError('CONFLICT', `the entry of ${instance.id} is no longer ours`);
-      }
-      this.#revision = Math.max(this.#revision, revision);
-    });
+    const value = this.#options.encode(instance);
+    await this.#bounded('updating', signal, (limited) =>
+      value === undefined ? this.#hide(limited) : this.#put(value, limited),
+    );
     this.#instance = instance;
   }
 
@@ -88,6 +93,25 @@ export class EtcdRegistration implements Registration {
     );
   }
 
+  async #put(value: Buffer, signal: AbortSignal): Promise<void> {
+    const { store, key, lease } = this.#options;
+    const entry = { value, lease: lease.id };
+    const revision = await rewrite(store, key, entry, this.#revision, this.#mayBeAbsent, { signal });
+    if (revision === undefined) {
+      await this.#look(signal);
+      throw new PilotfishError('CONFLICT', `the entry of ${this.#instance.id} is no longer ours`);
+    }
+    this.#revision = Math.max(this.#revision, revision);
+    this.#mayBeAbsent = false;
+  }
+
+  async #hide(signal: AbortSignal): Promise<void> {
+    const { store, key, lease } = this.#options;
+    // Before the deletion, or else somebody else would seem to have done it.
+    this.#mayBeAbsent = true;
+    await unclaim(store, key, lease.id, { signal });
+  }
+
   /** Somebody found that the key is not ours any more, or that the lease is over. */
   gone(reason: LostReason): 'absent' {
     this.#leaseOver ||= reason === 'expired';
@@ -103,11 +127,16 @@ export class EtcdRegistration implements Registration {
   }
 
   async #look(signal: AbortSignal): Promise<Confirmation> {
-    const { store, key, lease, whyMissing } = this.#options;
+    const { store, key, lease, whyMissing, encode } = this.#options;
+    const wanted = encode(this.#instance);
     const found = await store.get(key, { signal });
-    if (found === undefined) return this.gone(await whyMissing(lease, signal));
+    if (found === undefined) {
+      const reason = await whyMissing(lease, signal);
+      if (reason === 'expired' || !this.#mayBeAbsent) return this.gone(reason);
+      return wanted === undefined ? 'present' : 'changed';
+    }
     if (found.lease !== lease.id) return this.gone('taken');
-    return found.value.equals(encodeInstance(this.#instance)) ? 'present' : 'changed';
+    return wanted?.equals(found.value) ? 'present' : 'changed';
   }
 
   #end(): void {

@@ -2,17 +2,35 @@
 import { formatDuration } from '../../runtime/duration.js';
 import { describe, type Problem } from '../../runtime/expected.js';
 import type { HostPort } from '../../runtime/host-port.js';
+import type { TlsFiles } from '../../runtime/tls-files.js';
+import { DEFAULT_FORMAT, type FormatName, formatProblem } from '../formats/index.js';
 import { isName, NAME_RULE } from '../instance.js';
 import { describePart, durationParam, parseRegistryUrl, type RegistryUrl } from '../url.js';
 
 const DEFAULT_PORT = 2379;
-const DEFAULT_PREFIX = '/pilotfish';
 const DEFAULT_TTL_MS = 15_000;
 /** Leases are counted in whole seconds; a member grants more than this when its elections take longer. */
 const SHORTEST_TTL_MS = 1_000;
 const LONGEST_TTL_MS = 86_400_000;
 
+/** The formats of etcd, each with what its keys begin with where the URL names nothing. */
+const ROOTS = {
+  pilotfish: 'pilotfish/',
+  'etcd-naming': '',
+  'go-zero': '',
+  kratos: '/microservices/',
+  skydns: '/skydns/',
+} as const satisfies Partial<Record<FormatName, string>>;
+
+type EtcdFormat = keyof typeof ROOTS;
+
+const FORMATS = Object.keys(ROOTS) as EtcdFormat[];
+/** Those that Kratos knows. */
+const SCHEMES = ['http', 'https', 'grpc', 'grpcs'];
+
 const PARAMS = {
+  format: 'text',
+  scheme: 'text',
   ttl: 'duration',
   tls: 'text',
   ca: 'text',
@@ -23,22 +41,17 @@ const PARAMS = {
   allowInsecureAuth: 'text',
 } as const;
 
-/** PEM files; undefined means the system's authorities, no client certificate, the host's own name. */
-export interface TlsFiles {
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly serverName: string | undefined;
-}
-
 export interface EtcdSettings {
   readonly members: readonly HostPort[];
-  /** Ends with a slash, so that no other tree begins alike. */
+  /** Ends with a slash, so that no other tree begins alike; empty for all keys there are. */
   readonly prefix: string;
   /** Asked for; the granted one is what counts. */
   readonly ttlMs: number;
   readonly tls: TlsFiles | undefined;
   readonly authFile: string | undefined;
+  readonly format: EtcdFormat;
+  /** Of the endpoints of `kratos`. */
+  readonly scheme: string | undefined;
 }
 
 /** Throws a BadInputError with everything that is wrong. Reads no file. */
@@ -48,10 +61,12 @@ export function parseEtcdUrl(text: string): EtcdSettings {
   const [ca, cert, key, serverName] = ['ca', 'cert', 'key', 'serverName'].map((name) => params.get(name));
   return {
     members: hosts,
-    prefix: `${pathOf(url).slice(1)}/`,
+    prefix: prefixOf(url),
     ttlMs: durationParam(url, 'ttl', DEFAULT_TTL_MS),
     tls: isOn(url, 'tls') ? { ca, cert, key, serverName } : undefined,
     authFile: params.get('authFile'),
+    format: formatOf(url),
+    scheme: params.get('scheme'),
   };
 }
 
@@ -64,9 +79,15 @@ function* problemsOf(url: RegistryUrl): Generator<Problem> {
   const problem = (name: string, expected: string, got = given(name)): Problem => {
     return { path: `registry?${name}`, expected, got };
   };
-  if (!pathOf(url).split('/').slice(1).every(isName)) {
+  if (!namesIn(url).every(isName)) {
     const expected = `a path whose parts are each ${NAME_RULE}`;
     yield { path: 'registry', expected, got: describePart(url.path, url.text) };
+  }
+  const wrongFormat = formatProblem(params.get('format'), FORMATS);
+  if (wrongFormat !== undefined) yield wrongFormat;
+  if (params.has('scheme') && formatOf(url) !== 'kratos') yield problem('scheme', 'format=kratos beside it');
+  else if (!SCHEMES.includes(params.get('scheme') ?? 'http')) {
+    yield problem('scheme', `one of: ${SCHEMES.join(', ')}`);
   }
   const ttlMs = durationParam(url, 'ttl', DEFAULT_TTL_MS);
   if (ttlMs < SHORTEST_TTL_MS || ttlMs > LONGEST_TTL_MS) {
@@ -84,8 +105,20 @@ function* problemsOf(url: RegistryUrl): Generator<Problem> {
   }
 }
 
-function pathOf({ path }: RegistryUrl): string {
-  return path === '' ? DEFAULT_PREFIX : path;
+function formatOf({ params }: RegistryUrl): EtcdFormat {
+  return (params.get('format') ?? DEFAULT_FORMAT) as EtcdFormat;
+}
+
+/** Keys begin with a slash where those of the format do, and where the path begins with two. */
+function prefixOf(url: RegistryUrl): string {
+  const usual = ROOTS[formatOf(url)];
+  if (url.path === '') return usual;
+  const slash = url.path.startsWith('//') || usual?.startsWith('/') ? '/' : '';
+  return `${slash}${namesIn(url).join('/')}/`;
+}
+
+function namesIn({ path }: RegistryUrl): readonly string[] {
+  return path === '' ? [] : path.replace(/^\/\/?/, '').split('/');
 }
 
 function isOn({ params }: RegistryUrl, name: string): boolean {

@@ -2,14 +2,14 @@
  * HTTP to one member over undici. Calls, heartbeats and streams have connections of their own: a heartbeat never waits
  * behind a thousand registrations, and a stream holds its connection for as long as it lasts.
  */
-import { readFile } from 'node:fs/promises';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { PilotfishError } from '../../runtime/errors.js';
 import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
 import { printable } from '../../runtime/printable.js';
+import type { TlsFiles } from '../../runtime/tls-files.js';
+import { tlsConnector } from '../tls-connector.js';
 import { type Fields, fieldsOf } from './decode.js';
 import { EtcdRefusal, refusalOf } from './refusal.js';
-import type { TlsFiles } from './settings.js';
 
 export type Lane = 'calls' | 'beats' | 'streams';
 
@@ -37,12 +37,13 @@ export class Transport {
 
   constructor(member: HostPort, tls: TlsFiles | undefined, connectMs: number) {
     this.name = formatHostPort(member);
+    const timeout = connectMs;
     const pool = (connections: number | null): Pool =>
       new Pool(`${tls === undefined ? 'http' : 'https'}://${this.name}`, {
         connections,
         headersTimeout: 0,
         bodyTimeout: 0,
-        connect: tls === undefined ? { timeout: connectMs } : tlsConnector(tls, connectMs),
+        connect: tls === undefined ? { timeout } : tlsConnector(tls, member.host, { timeout }),
       });
     const { calls, beats, streams } = CONNECTIONS;
     this.#pools = { calls: pool(calls), beats: pool(beats), streams: pool(streams) };
@@ -118,26 +119,6 @@ export class Transport {
     if (error instanceof PilotfishError) return error;
     return new PilotfishError('UNAVAILABLE', `${path} at etcd ${this.name} failed`, { cause: error });
   }
-}
-
-/** Reads the files for each connection, so that a rotated certificate is used by the next one. */
-function tlsConnector(files: TlsFiles, timeout: number): buildConnector.connector {
-  const { serverName } = files;
-  const read = async (path: string | undefined): Promise<Buffer | undefined> =>
-    path === undefined ? undefined : readFile(path);
-  return (options, callback) => {
-    Promise.all([files.ca, files.cert, files.key].map(read)).then(
-      ([ca, cert, key]) =>
-        buildConnector({
-          timeout,
-          ...(ca && { ca }),
-          ...(cert && { cert }),
-          ...(key && { key }),
-          ...(serverName !== undefined && { servername: serverName }),
-        })(options, callback),
-      (error: Error) => callback(error, null),
-    );
-  };
 }
 
 async function readRefusal(answer: Dispatcher.ResponseData, path: string): Promise<PilotfishError> {

@@ -12,6 +12,7 @@ import { Doorbell } from '../../runtime/doorbell.js';
 import { messageOf, PilotfishError } from '../../runtime/errors.js';
 import { jittered } from '../../runtime/random.js';
 import type { Snapshot } from '../contract.js';
+import type { Format } from '../formats/format.js';
 import type { BackendContext } from '../open.js';
 import type { EtcdClient } from './client.js';
 import { eventOf, listOf } from './decode.js';
@@ -31,6 +32,7 @@ export interface WatchParts extends BackendContext {
   readonly client: EtcdClient;
   readonly store: Store;
   readonly keys: EtcdKeys;
+  readonly format: Pick<Format, 'decode'>;
   /** Of each service, how many watches in a row brought nothing; absent before the first list. */
   readonly fruitless: Map<string, number>;
 }
@@ -63,7 +65,7 @@ class ServiceWatch {
     this.#parts = parts;
     this.#service = service;
     this.#signal = signal;
-    this.#listed = new ListedKeys(service, parts.keys.service(service));
+    this.#listed = new ListedKeys(service, parts.keys.service(service), parts.format);
   }
 
   async *lists(): AsyncGenerator<Snapshot, void> {
@@ -112,7 +114,8 @@ class ServiceWatch {
 
   /** What one member holds, whether or not it has heard of the others lately. */
   async #staleList(error: unknown): Promise<Snapshot> {
-    const stale = new ListedKeys(this.#service, this.#parts.keys.service(this.#service));
+    const { keys, format } = this.#parts;
+    const stale = new ListedKeys(this.#service, keys.service(this.#service), format);
     const { items, revision } = await this.#read(stale, this.#signal, true);
     stale.replace(items, revision);
     const fields = { service: this.#service, cause: messageOf(error) };

@@ -9,6 +9,7 @@ import type { Event } from '../../runtime/events.js';
 import type { HostPort } from '../../runtime/host-port.js';
 import type { Logger } from '../../runtime/logger.js';
 import type { Random } from '../../runtime/random.js';
+import type { TlsFiles } from '../../runtime/tls-files.js';
 
 /**
  * - `connecting`: no session yet.
@@ -50,6 +51,8 @@ export interface ZkAcl {
   readonly id: string;
 }
 
+export type ZkNodeKind = 'ephemeral' | 'ephemeral-sequential' | 'persistent';
+
 export interface ZkSession {
   /** Hexadecimal; undefined until first connected. */
   readonly id: string | undefined;
@@ -60,8 +63,11 @@ export interface ZkSession {
   /** Why no server took the session when they were last tried; undefined when one did, or when the driver cannot say. */
   readonly trouble?: string | undefined;
 
-  /** Creates an ephemeral or a lasting node. Errors NODE_EXISTS, NO_NODE (no parent). */
-  create(path: string, data: Uint8Array, kind: 'ephemeral' | 'persistent'): Promise<unknown>;
+  /**
+   * Creates an ephemeral or a lasting node, and resolves with its path, which for a sequential one ends in ten digits more.
+   * Errors NODE_EXISTS, NO_NODE (no parent).
+   */
+  create(path: string, data: Uint8Array, kind: ZkNodeKind): Promise<{ readonly path: string }>;
   /**
    * The names of the children, and one call of `onChange` when they are different; in one operation, so that no change
    * falls between. Error NO_NODE.
@@ -137,17 +143,7 @@ export interface ZkConnectOptions {
 /** How a session proves itself, and to whom. Files are read anew for each connection, so they can be rotated. */
 export interface ZkSecurity {
   /** Undefined for plain TCP. */
-  readonly tls:
-    | {
-        /** PEM file of the authorities to trust; default the system's. */
-        readonly ca: string | undefined;
-        /** PEM files of the client's certificate and key. */
-        readonly cert: string | undefined;
-        readonly key: string | undefined;
-        /** The name to verify instead of the host's. */
-        readonly serverName: string | undefined;
-      }
-    | undefined;
+  readonly tls: TlsFiles | undefined;
   /** `user:password`, or undefined for none. */
   readonly digest: (() => Promise<string>) | undefined;
   /** What every node is created with. */

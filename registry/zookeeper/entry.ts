@@ -11,14 +11,21 @@ const MAX_ROUNDS = 5;
 
 /**
  * Makes `path` an ephemeral node of this session with this data, and returns its state as read back. Rejects CONFLICT
- * when another process keeps putting its own there.
+ * when another process keeps putting its own there, or when what is there `isAnothers`, which is not replaced.
  */
-export async function claim(session: ZkSession, path: string, data: Uint8Array): Promise<ZkStat> {
+export async function claim(
+  session: ZkSession,
+  path: string,
+  data: Uint8Array,
+  isAnothers?: (data: Uint8Array) => boolean,
+): Promise<ZkStat> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const found = await session.exists(path);
-    if (found === undefined) await createWithParents(session, path, data);
+    if (found === undefined) await createEphemeral(session, path, data).catch(ignore('NODE_EXISTS'));
     else if (isMine(session, found)) return session.set(path, data, found.version);
-    else await replace(session, path, data, found);
+    else if (isAnothers !== undefined && (await holds(session, path, isAnothers))) {
+      throw new PilotfishError('CONFLICT', `${path} is the entry of another instance`);
+    } else await replace(session, path, data, found);
     const now = await session.exists(path);
     if (now !== undefined && isMine(session, now)) return now;
   }
@@ -46,14 +53,36 @@ export function isMine(session: ZkSession, stat: ZkStat): boolean {
   return stat.owner !== undefined && stat.owner === session.id;
 }
 
-async function createWithParents(session: ZkSession, path: string, data: Uint8Array): Promise<void> {
-  try {
-    await session.create(path, data, 'ephemeral').catch(ignore('NODE_EXISTS'));
-  } catch (error) {
-    if (!isZkError(error, 'NO_NODE')) throw error;
-    for (const parent of parentsOf(path)) {
-      await session.create(parent, new Uint8Array(), 'persistent').catch(ignore('NODE_EXISTS'));
+/** Creates the node, and first the ones above it where they are missing. Resolves as `create` does. */
+export async function createEphemeral(
+  session: ZkSession,
+  path: string,
+  data: Uint8Array,
+  kind: 'ephemeral' | 'ephemeral-sequential' = 'ephemeral',
+): Promise<{ readonly path: string }> {
+  for (let round = 0; ; round++) {
+    try {
+      return await session.create(path, data, kind);
+    } catch (error) {
+      if (!isZkError(error, 'NO_NODE') || round === MAX_ROUNDS) throw error;
+      for (const parent of parentsOf(path)) {
+        await session.create(parent, new Uint8Array(), 'persistent').catch(ignore('NODE_EXISTS'));
+      }
     }
+  }
+}
+
+/** Whether the data of the node satisfies the condition; false when there is none. */
+export async function holds(
+  session: ZkSession,
+  path: string,
+  condition: (data: Uint8Array) => boolean,
+): Promise<boolean> {
+  try {
+    return condition((await session.get(path)).data);
+  } catch (error) {
+    if (isZkError(error, 'NO_NODE')) return false;
+    throw error;
   }
 }
 
@@ -73,7 +102,8 @@ async function replace(session: ZkSession, path: string, data: Uint8Array, old: 
   ]);
 }
 
-function ignore(...codes: Parameters<typeof isZkError>[1][]): (error: unknown) => void {
+/** For `catch`: swallows these errors and no other. */
+export function ignore(...codes: Parameters<typeof isZkError>[1][]): (error: unknown) => void {
   return (error) => {
     if (!isZkError(error, ...codes)) throw error;
   };

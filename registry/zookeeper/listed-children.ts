@@ -1,8 +1,19 @@
 /** The children of a service as they were read: what each one is, and the list they make. */
 import type { Instance, Rejection, Snapshot } from '../contract.js';
-import { decodeInstance } from '../formats/pilotfish.js';
+import type { Companions, Entry, Format } from '../formats/format.js';
+import { hintFor } from '../formats/guess.js';
+import { sequenceOf } from '../formats/sequence.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
 import type { ZkErrorCode, ZkNode } from './driver.js';
+import { Newest } from './newest.js';
+
+/** What a listing lists. */
+export interface Listed {
+  readonly service: string;
+  /** The node whose children are the entries. */
+  readonly path: string;
+  readonly format: Format;
+}
 
 interface Child {
   readonly mzxid: number;
@@ -16,15 +27,22 @@ const PATCH_SHARE = 0.1;
 
 export class ListedChildren {
   readonly #service: string;
+  readonly #format: Format;
   readonly #children = new Map<string, Child>();
   readonly #rejections = new Map<string, Rejection>();
-  /** Since the last snapshot. */
+  /** What says something about the others; empty for a format that has no such entries. */
+  readonly #companions = new Map<string, Entry>();
+  /** Only where two children may have one id. */
+  readonly #newest: Newest | undefined;
+  /** Since the last snapshot: ids, each with its instance now. */
   readonly #changed = new Map<string, Instance | undefined>();
   #last: Snapshot | undefined;
   #revision = 0;
 
-  constructor(service: string) {
+  constructor({ service, format }: Listed) {
     this.#service = service;
+    this.#format = format;
+    this.#newest = format.nameIsId ? undefined : new Newest();
   }
 
   has(name: string): boolean {
@@ -41,21 +59,18 @@ export class ListedChildren {
     else this.#read(name, node);
   }
 
-  #read(name: string, { data, stat: { mzxid } }: ZkNode): void {
-    this.seen(mzxid);
-    if (this.#children.get(name)?.mzxid === mzxid) return;
-    const decoded = decodeInstance(data, this.#service, name);
-    const instance = decoded.ok ? decoded.value : undefined;
-    this.#children.set(name, { mzxid, instance });
-    this.#noteChange(name, instance);
-    if (decoded.ok) this.#rejections.delete(name);
-    else this.#rejections.set(name, { entry: name, reason: decoded.error });
+  /** A child of a format whose names say it all. */
+  putName(name: string): void {
+    if (!this.has(name)) this.#decode({ name, data: undefined }, 0, sequenceOf(name));
   }
 
   remove(name: string): void {
-    if (!this.#children.delete(name)) return;
+    const child = this.#children.get(name);
+    if (child === undefined) return;
+    this.#children.delete(name);
+    this.#companions.delete(name);
     this.#rejections.delete(name);
-    this.#noteChange(name, undefined);
+    this.#forget(name, child);
   }
 
   /** Forgets all that are not in `names`. */
@@ -78,23 +93,73 @@ export class ListedChildren {
         ? patchedSnapshot(this.#last, this.#changed, this.#revision, rejected)
         : snapshotOf(this.#service, this.#instances(), this.#revision, rejected);
     this.#changed.clear();
-    return this.#last;
+    return this.#companions.size === 0 ? this.#last : this.#adjusted(this.#last);
+  }
+
+  #read(name: string, { data, stat: { czxid, mzxid } }: ZkNode): void {
+    this.seen(mzxid);
+    if (this.#children.get(name)?.mzxid === mzxid) return;
+    if (this.#format.companions?.owns(name)) this.#companions.set(name, { name, data });
+    this.#decode({ name, data }, mzxid, czxid);
+  }
+
+  #decode(entry: Entry, mzxid: number, createdAt: number): void {
+    const { name } = entry;
+    const before = this.#children.get(name);
+    if (this.#companions.has(name)) return void this.#children.set(name, { mzxid, instance: undefined });
+    const decoded = this.#format.decode(entry, this.#service);
+    const instance = decoded.ok ? decoded.value : undefined;
+    this.#children.set(name, { mzxid, instance });
+    if (before !== undefined && before.instance?.id !== instance?.id) this.#forget(name, before);
+    if (instance !== undefined) this.#note(name, createdAt, instance);
+    if (decoded.ok) this.#rejections.delete(name);
+    else this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name)}`);
   }
 
   /** One that cannot be read is rejected like one that makes no sense; it does not spoil the list. */
   #unreadable(name: string, code: ZkErrorCode): void {
+    this.remove(name);
     this.#children.set(name, { mzxid: UNREAD, instance: undefined });
-    this.#noteChange(name, undefined);
-    this.#rejections.set(name, { entry: name, reason: `it cannot be read: ${code}` });
+    this.#reject(name, `it cannot be read: ${code}`);
+  }
+
+  #reject(name: string, reason: string): void {
+    this.#rejections.set(name, { entry: name, reason });
+  }
+
+  #note(name: string, createdAt: number, instance: Instance): void {
+    this.#newest?.put(name, createdAt, instance);
+    this.#noteChange(instance.id, instance);
+  }
+
+  #forget(name: string, { instance }: Child): void {
+    if (instance === undefined) return;
+    this.#newest?.remove(name, instance.id);
+    this.#noteChange(instance.id, undefined);
   }
 
   /** Before the first snapshot everything is new. */
-  #noteChange(name: string, instance: Instance | undefined): void {
-    if (this.#last !== undefined) this.#changed.set(name, instance);
+  #noteChange(id: string, instance: Instance | undefined): void {
+    if (this.#last === undefined) return;
+    this.#changed.set(id, this.#newest === undefined ? instance : this.#newest.of(id));
   }
 
   *#instances(): Generator<Instance> {
+    if (this.#newest !== undefined) return yield* this.#newest.all();
     for (const { instance } of this.#children.values()) if (instance !== undefined) yield instance;
+  }
+
+  /** The list as the companions say it is; they are few, and whoever has them has no long list. */
+  #adjusted(list: Snapshot): Snapshot {
+    const { adjust } = this.#format.companions as Companions;
+    const companions = [...this.#companions.values()];
+    const listed = new Set(list.instances);
+    const instances: Instance[] = [];
+    for (const [name, { instance }] of this.#children) {
+      if (instance !== undefined && listed.has(instance))
+        instances.push(adjust({ name, instance }, companions));
+    }
+    return snapshotOf(list.service, instances, list.revision, list.rejected);
   }
 }
 

@@ -5,7 +5,15 @@
 import { messageOf, PilotfishError } from '../../runtime/errors.js';
 import { Emitter, type Event } from '../../runtime/events.js';
 import { formatHostPort } from '../../runtime/host-port.js';
-import type { ZkConnect, ZkConnectOptions, ZkErrorCode, ZkSession, ZkStat, ZkState } from './driver.js';
+import type {
+  ZkConnect,
+  ZkConnectOptions,
+  ZkErrorCode,
+  ZkNodeKind,
+  ZkSession,
+  ZkStat,
+  ZkState,
+} from './driver.js';
 import { isOver, ZkError } from './driver.js';
 
 /** The part of the package that is used here. `rc` is 0 or a negative ZooKeeper code. */
@@ -21,7 +29,7 @@ interface NativeClient {
     host_order_deterministic: boolean;
   }): void;
   close(): void;
-  a_create(path: string, data: Uint8Array, flags: number, done: (rc: number) => void): number;
+  a_create(path: string, data: Uint8Array, flags: number, done: PathCallback): number;
   a_get(path: string, watch: boolean, done: DataCallback): number;
   aw_get(path: string, watch: WatchCallback, done: DataCallback): number;
   a_get_children2(path: string, watch: boolean, done: ChildrenCallback): number;
@@ -41,12 +49,17 @@ interface NativeStat {
   readonly ephemeralOwner: string;
 }
 
+type PathCallback = (rc: number, error: string, path: string) => void;
 type WatchCallback = (type: number) => void;
 type StatCallback = (rc: number, error: string, stat: NativeStat) => void;
 type DataCallback = (rc: number, error: string, stat: NativeStat, data: Buffer | null) => void;
 type ChildrenCallback = (rc: number, error: string, names: string[], stat: NativeStat) => void;
 
-const EPHEMERAL = 1;
+const CREATE_FLAGS: Readonly<Record<ZkNodeKind, number>> = {
+  persistent: 0,
+  ephemeral: 1,
+  'ephemeral-sequential': 3,
+};
 const NO_OWNER = '0';
 /** Reported to every watch when the connection state changes; says nothing about the node. */
 const SESSION_EVENT = -1;
@@ -127,9 +140,11 @@ class NativeSession implements ZkSession {
 
   readonly onState: Event<ZkState> = this.#states.event;
 
-  create(path: string, data: Uint8Array, kind: 'ephemeral' | 'persistent'): Promise<void> {
+  create(path: string, data: Uint8Array, kind: ZkNodeKind): Promise<{ path: string }> {
     return this.#call('create', path, (settle) =>
-      this.#client.a_create(path, data, kind === 'ephemeral' ? EPHEMERAL : 0, (rc) => settle(rc, undefined)),
+      this.#client.a_create(path, data, CREATE_FLAGS[kind], (rc, _error, created) =>
+        settle(rc, () => ({ path: created })),
+      ),
     );
   }
 

@@ -1,18 +1,18 @@
-/** Where things are in the tree: `<chroot>/<service>/<id>`. */
+/** Where things are in the tree: `<chroot>/<folder of the service>/<entry>`; the folder is as the format says. */
+import type { Format } from '../formats/format.js';
 
 export interface ZkPaths {
   /** The node whose children are the services. */
   readonly root: string;
-  service(service: string): string;
-  instance(service: string, id: string): string;
+  /** The node whose children are the entries of a service. */
+  folder(service: string): string;
 }
 
 /** @param chroot empty, or a path that starts with a slash and does not end with one. */
-export function zkPaths(chroot: string): ZkPaths {
+export function zkPaths(chroot: string, format: Format): ZkPaths {
   return {
     root: chroot === '' ? '/' : chroot,
-    service: (service) => `${chroot}/${service}`,
-    instance: (service, id) => `${chroot}/${service}/${id}`,
+    folder: (service) => `${chroot}/${format.folder(service)}`,
   };
 }
 

@@ -5,6 +5,8 @@
 import { BadInputError, describe, type Problem } from '../../runtime/expected.js';
 import type { HostPort } from '../../runtime/host-port.js';
 import { readSecretFile } from '../../runtime/secret-file.js';
+import type { FormatOptions } from '../formats/format.js';
+import { DEFAULT_FORMAT, type FormatName, formatProblem } from '../formats/index.js';
 import { isName, NAME_RULE } from '../instance.js';
 import { describePart, durationParam, parseRegistryUrl, type RegistryUrl } from '../url.js';
 import type { ZkAcl, ZkSecurity } from './driver.js';
@@ -18,6 +20,8 @@ const LONGEST_SESSION_TIMEOUT_MS = 3_600_000;
 
 const PARAMS = {
   sessionTimeout: 'duration',
+  format: 'text',
+  entryName: 'text',
   driver: 'text',
   tls: 'text',
   ca: 'text',
@@ -29,6 +33,27 @@ const PARAMS = {
   acl: 'text',
   sasl: 'text',
 } as const;
+
+/** The formats there is a use for in a tree, as docs/formats.md describes them. */
+export const ZK_FORMATS: readonly FormatName[] = [
+  'pilotfish',
+  'host-port',
+  'address',
+  'nerve',
+  'nerve-path',
+  'serverset',
+  'curator',
+  'spring',
+  'kratos',
+  'dubbo',
+  'kafka',
+  'auto',
+];
+const ENTRY_NAMES = ['address', 'id'] as const;
+/** Readers of these take any name. */
+const FREELY_NAMED: readonly (string | undefined)[] = ['host-port', 'address'];
+/** What says nothing of the session. */
+const NOT_OF_SESSION = new Set(['format', 'entryName']);
 
 const EVERYTHING: ZkAcl['permissions'] = ['read', 'write', 'create', 'delete', 'admin'];
 const OPEN_ACL: readonly ZkAcl[] = [{ permissions: EVERYTHING, scheme: 'world', id: 'anyone' }];
@@ -54,6 +79,8 @@ export interface ZkSettings {
   readonly security: ZkSecurity;
   /** Equal for URLs whose sessions may be one and the same. */
   readonly shareKey: string;
+  readonly format: FormatName;
+  readonly formatOptions: FormatOptions;
   /** True when everybody may change the nodes that are created. */
   readonly open: boolean;
   /** True when the password is sent in clear. */
@@ -71,7 +98,12 @@ export function parseZkUrl(text: string): ZkSettings {
     chroot: path,
     timeoutMs: durationParam(url, 'sessionTimeout', DEFAULT_SESSION_TIMEOUT_MS),
     driver: params.get('driver') === 'native' ? 'native' : 'wire',
-    shareKey: [...params].sort().join('&'),
+    shareKey: [...params]
+      .filter(([name]) => !NOT_OF_SESSION.has(name))
+      .sort()
+      .join('&'),
+    format: (params.get('format') ?? DEFAULT_FORMAT) as FormatName,
+    formatOptions: { entryName: params.get('entryName') as FormatOptions['entryName'] },
     open: acl === 'open',
     insecure: authFile !== undefined && !isOn(url, 'tls'),
     security: {
@@ -114,6 +146,12 @@ function* problemsOf(url: RegistryUrl): Generator<Problem> {
     yield problem('sessionTimeout', '1s to 1h');
   }
   if (!isOneOf(params.get('driver'), ['wire', 'native'])) yield problem('driver', '"wire" or "native"');
+  const wrongFormat = formatProblem(params.get('format'), ZK_FORMATS);
+  if (wrongFormat !== undefined) yield { ...wrongFormat, got: show(params.get('format')) };
+  if (!isOneOf(params.get('entryName'), ENTRY_NAMES)) yield problem('entryName', 'address or id');
+  if (params.has('entryName') && !FREELY_NAMED.includes(params.get('format'))) {
+    yield problem('entryName', `${FREELY_NAMED.join(' or ')} as the format beside it`);
+  }
   if (!isOneOf(params.get('acl'), Object.keys(ACLS))) yield problem('acl', 'open, creator or private');
   for (const name of ['tls', 'allowInsecureAuth']) {
     if (!isOneOf(params.get(name), ['true', 'false'])) yield problem(name, 'true or false');

@@ -19,8 +19,8 @@ import {
   type ZkState,
 } from './driver.js';
 
-/** A new session after an expiry waits up to a second, so that a fleet that lost its sessions together spreads. */
-const AFTER_EXPIRY = { baseMs: 1_000, capMs: 1_000 };
+/** A new session after an expiry waits up to half a second, as each registration does again: a fleet spreads. */
+const AFTER_EXPIRY = { baseMs: 500, capMs: 500 };
 /** After a refusal of our credentials, or when no name resolves, there is no hurry. */
 const AFTER_REFUSAL_MS = 10_000;
 const UNRESOLVED = { baseMs: 200, capMs: 5_000 };

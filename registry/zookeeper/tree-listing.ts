@@ -6,12 +6,14 @@
 import { nextTurn } from '../../runtime/next-turn.js';
 import type { Snapshot } from '../contract.js';
 import { isZkError, type ZkSession, type ZkTreeEvent, type ZkTreeReading } from './driver.js';
-import { ListedChildren, type Listing } from './listed-children.js';
+import { type Listed, ListedChildren, type Listing } from './listed-children.js';
 
 /** Nodes per read: large enough to pay, small enough that neither side stalls on one. */
 const READ_CHUNK = 500;
 /** Reads in flight. */
 const CHUNKS_AHEAD = 3;
+/** Of reading on at once because a child was gone when it was to be read: a newer one of its id may stand in its place. */
+const MAX_ROUNDS = 3;
 
 type Reply = ReturnType<ZkTreeReading['getMany']>;
 
@@ -25,11 +27,11 @@ export class TreeListing implements Listing {
   #stopWatching: (() => Promise<void>) | undefined;
 
   /** @param onChange called when `read` would find something new; never by a read itself. */
-  constructor(session: ZkSession & ZkTreeReading, path: string, service: string, onChange: () => void) {
+  constructor(session: ZkSession & ZkTreeReading, listed: Listed, onChange: () => void) {
     this.#session = session;
-    this.#path = path;
+    this.#path = listed.path;
     this.#onChange = onChange;
-    this.#children = new ListedChildren(service);
+    this.#children = new ListedChildren(listed);
   }
 
   /**
@@ -41,7 +43,10 @@ export class TreeListing implements Listing {
       this.#stopWatching = await this.#session.watchTree(this.#path, (event) => this.#changed(event));
       await this.#list();
     }
-    await this.#readDirty();
+    // What replaced one that is gone was created before, so its event has arrived.
+    for (let round = 1; (await this.#readDirty()) > 0 && this.#dirty.size > 0; round++) {
+      if (round === MAX_ROUNDS) break;
+    }
     return this.#children.snapshot();
   }
 
@@ -86,19 +91,25 @@ export class TreeListing implements Listing {
 
   /**
    * Requests run ahead, so the server always has work. Each chunk is decoded in a turn of its own: a busy socket is read
-   * again and again in one turn of the event loop, and decoding all of that there would stall this process.
+   * again and again in one turn of the event loop, and decoding all of that there would stall this process. Resolves with
+   * the number of those that were gone.
    */
-  async #readDirty(): Promise<void> {
+  async #readDirty(): Promise<number> {
     const chunks = chunksOf([...this.#dirty]);
     this.#dirty.clear();
+    let lost = 0;
     const replies = chunks.slice(0, CHUNKS_AHEAD).map((names) => this.#ask(names));
     for (const [i, names] of chunks.entries()) {
       if (i > 0) await nextTurn();
       const nodes = (await replies.shift()) as Awaited<Reply>;
       const later = chunks[i + CHUNKS_AHEAD];
       if (later !== undefined) replies.push(this.#ask(later));
-      for (const [at, name] of names.entries()) this.#children.put(name, nodes[at]);
+      for (const [at, name] of names.entries()) {
+        if (nodes[at] === undefined) lost++;
+        this.#children.put(name, nodes[at]);
+      }
     }
+    return lost;
   }
 
   /** A failure shows when the reply is awaited, which it no longer is after that of an earlier one. */

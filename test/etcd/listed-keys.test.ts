@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { KeyValue, WatchEvent } from '../../registry/etcd/decode.js';
 import { ListedKeys } from '../../registry/etcd/listed-keys.js';
-import { encodeInstance } from '../../registry/formats/pilotfish.js';
+import { encodeInstance, pilotfish } from '../../registry/formats/pilotfish.js';
 import { instanceOf } from '../../registry/testing/index.js';
 import { below, seededRandom } from '../../runtime/random.js';
 
@@ -13,7 +13,7 @@ const kvOf = (id: string, modRevision: number, weight = 1): KeyValue => ({
 });
 
 function listed(): ListedKeys {
-  return new ListedKeys('web', 'it/web/');
+  return new ListedKeys('web', 'it/web/', pilotfish);
 }
 
 test('a list that is older than the events since changes nothing', () => {

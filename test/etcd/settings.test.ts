@@ -12,7 +12,23 @@ test('the defaults are port 2379, the prefix pilotfish, and 15 s', () => {
     ttlMs: 15_000,
     tls: undefined,
     authFile: undefined,
+    format: 'pilotfish',
+    scheme: undefined,
   });
+});
+
+test.each([
+  ['etcd://a?format=kratos&scheme=grpc', '/microservices/'],
+  ['etcd://a/my/space?format=kratos', '/my/space/'],
+  ['etcd://a?format=skydns', '/skydns/'],
+  ['etcd://a/skydns/local/cluster?format=skydns', '/skydns/local/cluster/'],
+  ['etcd://a?format=go-zero', ''],
+  ['etcd://a/prod?format=go-zero', 'prod/'],
+  ['etcd://a?format=etcd-naming', ''],
+  ['etcd://a//prod?format=etcd-naming', '/prod/'],
+  ['etcd://a//prod', '/prod/'],
+])('the keys of %s begin with "%s"', (url, prefix) => {
+  expect(parseEtcdUrl(url).prefix).toBe(prefix);
 });
 
 test('everything can be said', () => {
@@ -29,12 +45,19 @@ describe('what is wrong is told, all of it at once', () => {
   test.each<[string, readonly RegExp[]]>([
     ['etcd://a:0/..?ttl=10ms', [/host:port/, /path whose parts/, /1s to 24h/]],
     ['etcd://a?ttl=25h', [/1s to 24h/]],
+    ['etcd://a///b', [/path whose parts/]],
+    ['etcd://a?format=nerve', [/one of: pilotfish, etcd-naming, go-zero, kratos, skydns/]],
+    ['etcd://a?scheme=http', [/format=kratos beside it/]],
+    ['etcd://a?format=kratos&scheme=ftp', [/one of: http, https, grpc, grpcs/]],
     ['etcd://a?tls=yes', [/true or false/]],
     ['etcd://a?ca=x', [/tls=true beside it/]],
     ['etcd://a?tls=true&cert=x', [/cert and key together/]],
     ['etcd://a?authFile=x', [/tls=true.*or allowInsecureAuth=true/]],
     ['etcd://user:canary@a', [/no user or password/]],
-    ['etcd://a?password=x', [/one of: ttl, tls, ca, cert, key, serverName, authFile, allowInsecureAuth/]],
+    [
+      'etcd://a?password=x',
+      [/one of: format, scheme, ttl, tls, ca, cert, key, serverName, authFile, allowInsecureAuth/],
+    ],
   ])('%s', async (url, expected) => {
     const problems = await problemsOf(Promise.resolve().then(() => parseEtcdUrl(url)));
     expect(problems).toHaveLength(expected.length);

@@ -173,10 +173,11 @@ faultRow(
       const { state, list } = await world.report();
       return state === 'fresh' && list.length === 2;
     });
-    const { lists } = await world.report();
+    const lists = (await world.report()).lists.filter(({ at }) => at >= from);
+    bars.equal('empty lists', lists.filter(({ ids }) => ids.length === 0).length, 0);
     bars.note(
       'lists since',
-      lists.filter(({ at }) => at >= from).map(({ at, ids }) => [at - from, ids.join()]),
+      lists.map(({ at, ids }) => [at - from, ids.join()]),
     );
   },
 );

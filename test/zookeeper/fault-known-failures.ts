@@ -20,7 +20,7 @@ const ENDLESS_HANDSHAKES =
   'the process ends that';
 
 const LATE_EXPIRY =
-  'the C client takes up to a second longer to tell that its session has expired, on top of the second and a half over ' +
+  'the C client takes up to a second longer to tell that its session has expired, on top of the second over ' +
   'which a fleet is spread';
 
 const TWO_TRANSACTIONS =

@@ -42,7 +42,8 @@ async function cutOff(world: World, directions: readonly Direction[]): Promise<v
   const healedAt = performance.now();
   const healedAtWall = systemClock.wallNow();
   await sidecarProxy.heal();
-  await bars.within('registered and connected', healedAt, 2_000, async () => {
+  // An attempt to connect may be T / 2 away, and a fleet spreads its sessions and its registrations over half a second each.
+  await bars.within('registered and connected', healedAt, T_MS / 2 + 1_500, async () => {
     return world.sidecarIsConnected() && (await world.owner()) !== undefined;
   });
   bars.note(

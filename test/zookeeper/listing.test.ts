@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Instance, Snapshot } from '../../registry/contract.js';
-import { encodeInstance } from '../../registry/formats/pilotfish.js';
+import { encodeInstance, pilotfish } from '../../registry/formats/pilotfish.js';
 import { parseInstance } from '../../registry/instance.js';
 import { openWritable } from '../../registry/open.js';
 import { SupervisedWatch } from '../../registry/supervised.js';
@@ -46,7 +46,7 @@ function listingOf(
   onChange: () => void,
 ): Listing {
   const Kind = kind === 'tree' ? TreeListing : ChildListing;
-  return new Kind(session, path, SERVICE, onChange);
+  return new Kind(session, { service: SERVICE, path, format: pilotfish }, onChange);
 }
 
 /** A listing of either kind, read whenever it says that there is something to read. */
@@ -384,7 +384,7 @@ describe('when something happens in the middle of a read', () => {
     let weight = 0;
     session.before = () => session.put('/web/a', dataOf('a', ++weight % 1_000));
     let rings = 0;
-    const listing = new TreeListing(session, '/web', SERVICE, () => rings++);
+    const listing = listingOf('tree', session, '/web', () => rings++);
     expect(idsOf(await listing.read())).toEqual(['a']);
     expect(rings).toBeGreaterThan(0);
   });
@@ -396,7 +396,7 @@ describe('a list that is too much for one reply', () => {
     const ids = Array.from({ length: 100 }, (_, i) => `i-${i}`);
     for (const id of ids) session.put(`/web/${id}`, dataOf(id));
     session.replyLimit = 30;
-    const listing = new TreeListing(session, '/web', SERVICE, () => {});
+    const listing = listingOf('tree', session, '/web', () => {});
     expect(idsOf(await listing.read())).toEqual(ids.toSorted());
   });
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { parseInstance } from '../../registry/instance.js';
 import type { ZkSession, ZkState } from '../../registry/zookeeper/driver.js';
 import { ZkRegistration } from '../../registry/zookeeper/registration.js';
+import type { Slot } from '../../registry/zookeeper/slot.js';
 import { systemClock } from '../../runtime/clock.js';
 import { Emitter } from '../../runtime/events.js';
 import { turns } from './fake-server.js';
@@ -17,8 +18,16 @@ function registered() {
   const session = { id: 'mine', state: 'connected', onState: states.event, exists } as unknown as ZkSession;
   const instance = parseInstance({ service: 'web', id: 'web-1', host: '10.0.0.1', port: 80 });
   if (!instance.ok) throw new Error('the instance is wrong');
-  const options = { session, path: '/web/web-1', clock: systemClock, limitMs: 1_000, onClose: () => {} };
-  return { registration: new ZkRegistration(instance.value, options), states, watchers };
+  const held = { path: '/web/web-1', data: Buffer.from('{}') };
+  const options = {
+    session,
+    slot: {} as Slot,
+    write: async () => held,
+    clock: systemClock,
+    limitMs: 1_000,
+    onClose: () => {},
+  };
+  return { registration: new ZkRegistration(instance.value, held, options), states, watchers };
 }
 
 test('reconnects leave one watch on the own node, however many there were', async () => {

@@ -20,8 +20,8 @@ import { fixture, TlsTrap } from './tls-trap.js';
 const PASSWORD = 'canary-5b2f';
 /** Of sessions that are never to be: a registration waits for them so long. */
 const T = '1s';
-/** A server's first handshakes are slow, and each attempt has a share of the timeout only. */
-const TLS_T = '10s';
+/** A server's first TLS handshakes are slow, and each attempt has a share of the timeout only. */
+const PATIENT_T = '10s';
 const ALL: ZkAcl['permissions'] = ['read', 'write', 'create', 'delete', 'admin'];
 const WORLD_READ: ZkAcl = { permissions: ['read'], scheme: 'world', id: 'anyone' };
 
@@ -203,13 +203,13 @@ describe('a registry that is not secured', () => {
 });
 
 describe('TLS', () => {
-  const tlsUrl = (params: string, address = tlsAddress): string =>
-    `zookeeper://${address}/tls?tls=true&sessionTimeout=${TLS_T}&${params}`;
+  const tlsUrl = (params: string, address = tlsAddress, timeout = T): string =>
+    `zookeeper://${address}/tls?tls=true&sessionTimeout=${timeout}&${params}`;
 
   test('with the right authority connects, by name and by address, and carries digest credentials', async () => {
     const file = await secretFile('over-tls', `pilot:${PASSWORD}`);
     for (const address of [tlsAddress, tlsAddress.replace('localhost', '127.0.0.1')]) {
-      const url = tlsUrl(`ca=${fixture('authority')}&authFile=${file}`, address);
+      const url = tlsUrl(`ca=${fixture('authority')}&authFile=${file}`, address, PATIENT_T);
       expect(await registering(url, instanceOf('web'))).toBe('ok');
     }
     await using anybody = await connectClient(server.address);

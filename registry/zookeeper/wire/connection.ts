@@ -2,15 +2,10 @@
  * One connection to one server, from the dial to its end: TCP or TLS, the handshake, frames in and out. Knows nothing of
  * sessions beyond the handshake it is given.
  */
-import { readFile } from 'node:fs/promises';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import {
-  type ConnectionOptions,
-  checkServerIdentity,
-  connect as connectTls,
-  type PeerCertificate,
-} from 'node:tls';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { deferred } from '../../../runtime/deferred.js';
+import { readTlsOptions } from '../../../runtime/tls-files.js';
 import type { ZkAddress, ZkSecurity } from '../driver.js';
 import { FrameSplitter } from './frames.js';
 import { JuteError, JuteReader, JuteWriter } from './jute.js';
@@ -83,7 +78,7 @@ export class WireConnection {
     let connection: WireConnection | undefined;
     const onAbort = (): void => connection?.destroy(signal.reason);
     try {
-      const tls = await tlsOptions(address, security);
+      const tls = security.tls && (await readTlsOptions(security.tls, address.name));
       signal.throwIfAborted();
       connection = new WireConnection(address, tls);
       signal.addEventListener('abort', onAbort, { once: true });
@@ -146,26 +141,4 @@ export class WireConnection {
       this.destroy(error as Error);
     }
   }
-}
-
-/** Certificates are read for each connection, so that rotated ones are used by the next. */
-async function tlsOptions({ name }: ZkAddress, { tls }: ZkSecurity): Promise<ConnectionOptions | undefined> {
-  if (tls === undefined) return undefined;
-  const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(readOptional));
-  const verified = tls.serverName ?? name;
-  return {
-    minVersion: 'TLSv1.2',
-    // Said aloud, because an environment variable could turn the default off.
-    rejectUnauthorized: true,
-    // An address may not be sent as a server name; it is verified all the same.
-    ...(isIP(verified) === 0 && { servername: verified }),
-    checkServerIdentity: (_host: string, peer: PeerCertificate) => checkServerIdentity(verified, peer),
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
-  };
-}
-
-async function readOptional(path: string | undefined): Promise<Buffer | undefined> {
-  return path === undefined ? undefined : readFile(path);
 }

@@ -1,0 +1,53 @@
+/** A node whose name follows from the instance: it is taken over in place, and moves when the instance's name does. */
+import type { Instance, LostReason } from '../contract.js';
+import type { WrittenEntry } from '../formats/format.js';
+import { claim, holds, ignore, unclaim } from './entry.js';
+import type { Held, Place, Slot } from './slot.js';
+
+export class FixedSlot implements Slot {
+  readonly #place: Place;
+  /** Every path that was asked for and not yet cleared, as the outcome of asking may be unknown. */
+  readonly #paths = new Set<string>();
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  async put({ name, data }: WrittenEntry, instance: Instance): Promise<Held> {
+    const { session, folder } = this.#place;
+    const path = `${folder}/${name}`;
+    this.#paths.add(path);
+    await claim(session, path, data, this.#isAnothers(name, instance));
+    for (const other of this.#paths) if (other !== path) await this.#remove(other);
+    return { path, data };
+  }
+
+  async hide({ name }: WrittenEntry, instance: Instance): Promise<void> {
+    const { session, folder } = this.#place;
+    const path = `${folder}/${name}`;
+    const isAnothers = this.#isAnothers(name, instance);
+    const found = await session.exists(path);
+    if (found !== undefined && !(isAnothers !== undefined && (await holds(session, path, isAnothers)))) {
+      await session.delete(path, found.version).catch(ignore('NO_NODE', 'BAD_VERSION'));
+    }
+    await this.clear();
+  }
+
+  async clear(isWanted?: () => boolean): Promise<void> {
+    for (const path of this.#paths) await this.#remove(path, isWanted);
+  }
+
+  async lostReason(): Promise<LostReason> {
+    return 'deleted';
+  }
+
+  async #remove(path: string, isWanted?: () => boolean): Promise<void> {
+    await unclaim(this.#place.session, path, isWanted);
+    this.#paths.delete(path);
+  }
+
+  #isAnothers(name: string, instance: Instance): ((data: Uint8Array) => boolean) | undefined {
+    const { isAnothers } = this.#place.format;
+    return isAnothers && ((data) => isAnothers({ name, data }, instance));
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * A node whose name the server completes with a number. Such nodes are never changed: the new one is created first, then
+ * the older ones of the same instance are deleted, those of earlier sessions too. Readers take the newest, so the
+ * instance is never missing. Entries of other ids, and of other software, are left alone.
+ */
+import type { LostReason } from '../contract.js';
+import type { WrittenEntry } from '../formats/format.js';
+import { sequenceOf } from '../formats/sequence.js';
+import { createEphemeral, ignore, isMine } from './entry.js';
+import type { Siblings } from './siblings.js';
+import type { Held, Slot } from './slot.js';
+
+/** The data of such a node has one version. */
+const ANY_VERSION = -1;
+
+export class SequentialSlot implements Slot {
+  readonly #siblings: Siblings;
+  readonly #id: string;
+  #held: Held | undefined;
+
+  /** @param siblings shared by all slots of the folder */
+  constructor(siblings: Siblings, id: string) {
+    this.#siblings = siblings;
+    this.#id = id;
+  }
+
+  async put({ name, data }: WrittenEntry): Promise<Held> {
+    const { session, folder } = this.#siblings.place;
+    const { path } = await createEphemeral(session, `${folder}/${name}`, data, 'ephemeral-sequential');
+    this.#siblings.know(path, this.#id);
+    await this.#deleteAll((each) => sequenceOf(each) < sequenceOf(path));
+    this.#held = { path, data };
+    return this.#held;
+  }
+
+  async hide(): Promise<void> {
+    await this.#deleteAll(() => true);
+    this.#held = undefined;
+  }
+
+  async clear(isWanted: () => boolean = () => false): Promise<void> {
+    const { session } = this.#siblings.place;
+    for (const path of await this.#siblings.of(this.#id)) {
+      const stat = await session.exists(path);
+      if (isWanted()) return;
+      if (stat !== undefined && isMine(session, stat)) await this.#delete(path);
+    }
+    this.#held = undefined;
+  }
+
+  /** A newer entry of the same instance is another process's. */
+  async lostReason(): Promise<LostReason> {
+    const others = await this.#siblings.of(this.#id);
+    return others.some((path) => path !== this.#held?.path) ? 'taken' : 'deleted';
+  }
+
+  async #deleteAll(isOld: (path: string) => boolean): Promise<void> {
+    for (const path of await this.#siblings.of(this.#id)) if (isOld(path)) await this.#delete(path);
+  }
+
+  async #delete(path: string): Promise<void> {
+    await this.#siblings.place.session.delete(path, ANY_VERSION).catch(ignore('NO_NODE'));
+  }
+}

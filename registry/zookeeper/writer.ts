@@ -1,0 +1,167 @@
+/** The write side: an ephemeral node per instance, where and as the format says. */
+import { linkedAbort, withDeadline } from '../../runtime/abort.js';
+import { backoffMs } from '../../runtime/backoff.js';
+import { sleep } from '../../runtime/clock.js';
+import { PilotfishError } from '../../runtime/errors.js';
+import type { Instance, OperationOptions, Registration, Registry } from '../contract.js';
+import type { Format } from '../formats/format.js';
+import { asRegistryError, type ZkSession } from './driver.js';
+import { FixedSlot } from './fixed-slot.js';
+import { type ZooKeeperOptions, ZooKeeperReader } from './reader.js';
+import { ZkRegistration } from './registration.js';
+import { SequentialSlot } from './sequential-slot.js';
+import { Siblings } from './siblings.js';
+import type { Held, Place, Slot } from './slot.js';
+
+/** How long a registration, an update or a removal may take while the session is connected. */
+const OPERATION_LIMIT_MS = 15_000;
+const CLEAN_UP = { baseMs: 100, capMs: 5_000 };
+
+/** A format that has a writer. */
+type WritableFormat = Format & Required<Pick<Format, 'encode'>>;
+
+export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
+  readonly #format: WritableFormat;
+  /** By what is claimed: two instances in one place are in each other's way. */
+  readonly #registrations = new Map<string, ZkRegistration>();
+  /** What a `register` in progress is claiming. */
+  readonly #claiming = new Set<string>();
+  /** What looks after failed registers; the session may be shared, so its end does not remove what they left. */
+  readonly #cleanUps = new Set<Promise<void>>();
+  /** By folder. */
+  readonly #siblings = new Map<string, Siblings>();
+  readonly #stop = linkedAbort();
+  #warned = false;
+
+  constructor(options: ZooKeeperOptions, encode: WritableFormat['encode']) {
+    super(options);
+    this.#format = { ...options.format, encode };
+    this.closers.defer(() => this.#closeRegistrations());
+    this.closers.defer(() => this.#endCleanUps());
+    this.closers.defer(() => this.#stop.abort(new PilotfishError('CLOSED', 'the registry was closed')));
+  }
+
+  async register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {
+    const { clock } = this.options;
+    const key = this.#keyOf(instance);
+    const session = await this.connected(signal);
+    this.#warnIfOpen();
+    this.#refuseSecond(key, instance);
+    const slot = this.#slotOf(session, instance);
+    this.#claiming.add(key);
+    const written = this.#write(slot, instance);
+    try {
+      const held = await withDeadline(
+        clock,
+        OPERATION_LIMIT_MS,
+        `registering ${instance.id}`,
+        signal,
+        () => written,
+      );
+      return this.#registered(key, instance, { session, slot, held });
+    } catch (error) {
+      // A claim that was given up may still succeed: look only once it has ended.
+      const cleanUp = written.catch(() => {}).then(() => this.#cleanUp(session, key, slot));
+      this.#cleanUps.add(cleanUp);
+      void cleanUp.finally(() => this.#cleanUps.delete(cleanUp));
+      throw asRegistryError(error);
+    } finally {
+      this.#claiming.delete(key);
+    }
+  }
+
+  #registered(
+    key: string,
+    instance: Instance,
+    { session, slot, held }: { session: ZkSession; slot: Slot; held: Held | undefined },
+  ): ZkRegistration {
+    const registration: ZkRegistration = new ZkRegistration(instance, held, {
+      session,
+      slot,
+      write: (into, next) => this.#write(into, next),
+      clock: this.options.clock,
+      limitMs: OPERATION_LIMIT_MS,
+      onClose: () => this.#forget(key, registration),
+    });
+    this.#registrations.set(key, registration);
+    return registration;
+  }
+
+  async #write(slot: Slot, instance: Instance): Promise<Held | undefined> {
+    const entry = this.#format.encode(instance, this.options.clock.wallNow());
+    if (this.#format.hides?.(instance) !== true) return slot.put(entry, instance);
+    await slot.hide(entry, instance);
+    return undefined;
+  }
+
+  #slotOf(session: ZkSession, { service, id }: Instance): Slot {
+    const place = { session, folder: this.options.paths.folder(service), service, format: this.#format };
+    if (!this.#format.isSequential) return new FixedSlot(place);
+    return new SequentialSlot(this.#siblingsAt(place), id);
+  }
+
+  /** One for each folder and session. */
+  #siblingsAt(place: Place): Siblings {
+    const known = this.#siblings.get(place.folder);
+    if (known?.place.session === place.session) return known;
+    const siblings = new Siblings(place);
+    this.#siblings.set(place.folder, siblings);
+    return siblings;
+  }
+
+  /** Sequential nodes have a place for each id, others for each name. */
+  #keyOf(instance: Instance): string {
+    const folder = this.options.paths.folder(instance.service);
+    const name = this.#format.isSequential ? instance.id : this.#format.encode(instance, 0).name;
+    return `${folder}/${name}`;
+  }
+
+  #refuseSecond(key: string, { id }: Instance): void {
+    const other = this.#registrations.get(key)?.instance;
+    if (other === undefined || other.id === id) return;
+    throw new PilotfishError('CONFLICT', `${key} is the entry of ${other.id}, got ${id}`);
+  }
+
+  /**
+   * A failed register may have left its node: deletes it once the session is connected again, unless somebody has
+   * registered it again since. A session that is over takes its nodes with it. At the end of the registry it tries once.
+   */
+  async #cleanUp(session: ZkSession, key: string, slot: Slot): Promise<void> {
+    const { clock, random, timeoutMs } = this.options;
+    for (let attempt = 0; ; attempt++) {
+      const isLast = this.#stop.signal.aborted;
+      try {
+        const current = isLast ? session : await this.options.session.connected(timeoutMs, this.#stop.signal);
+        const isWanted = (): boolean => this.#registrations.has(key) || this.#claiming.has(key);
+        if (current === session) await slot.clear(isWanted);
+        return;
+      } catch {
+        if (isLast) return;
+        await sleep(clock, backoffMs(attempt, CLEAN_UP, random), this.#stop.signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Said by whoever writes, and once. */
+  #warnIfOpen(): void {
+    const { open, logger } = this.options;
+    if (!open || this.#warned) return;
+    this.#warned = true;
+    logger.warn(
+      { url: this.url },
+      'everybody may change what is registered here: the URL has no credentials',
+    );
+  }
+
+  #forget(key: string, registration: ZkRegistration): void {
+    if (this.#registrations.get(key) === registration) this.#registrations.delete(key);
+  }
+
+  async #endCleanUps(): Promise<void> {
+    await Promise.allSettled(this.#cleanUps);
+  }
+
+  async #closeRegistrations(): Promise<void> {
+    await Promise.allSettled([...this.#registrations.values()].map((registration) => registration.close()));
+  }
+}
