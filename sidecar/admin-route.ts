@@ -3,6 +3,8 @@
 export interface AdminRequest {
   /** What the path holds in the place of `{name}`, decoded. */
   readonly params: Readonly<Record<string, string>>;
+  /** What follows the question mark; empty when nothing does. */
+  readonly query: URLSearchParams;
   /** The body, of at most `MAX_BODY_BYTES`; empty when none was sent. See `jsonBody`. */
   readonly body: Buffer;
 }

@@ -99,12 +99,18 @@ function namesOf({ address, token, allowedHosts = [] }: AdminOptions): AllowedNa
 async function answer({ routes, token, names }: Access, request: IncomingMessage): Promise<Reply> {
   const refused = refusal(request.headers, names);
   if (refused !== undefined) return problem(403, refused);
-  const matches = routesAt(routes, (request.url ?? '').split('?', 1)[0] as string);
+  const { path, query } = partsOf(request.url ?? '');
+  const matches = routesAt(routes, path);
   const found = matches.find(({ route }) => methodsOf(route).includes(request.method ?? ''));
   const secret = secretFor(found, token);
   if (secret !== undefined && !bears(request.headers.authorization, secret)) return unauthorized();
   if (found === undefined) return nothingThere(matches);
-  return handle(found, request);
+  return handle(found, query, request);
+}
+
+function partsOf(url: string): { readonly path: string; readonly query: URLSearchParams } {
+  const [path = '', ...rest] = url.split('?');
+  return { path, query: new URLSearchParams(rest.join('?')) };
 }
 
 /** What the request must carry; where nothing is found, that is nobody's business without the token. */
@@ -113,11 +119,15 @@ function secretFor(found: RouteMatch | undefined, token: string | undefined): st
   return found?.route.secret?.(found.params) ?? token;
 }
 
-async function handle({ route, params }: RouteMatch, request: IncomingMessage): Promise<Reply> {
+async function handle(
+  { route, params }: RouteMatch,
+  query: URLSearchParams,
+  request: IncomingMessage,
+): Promise<Reply> {
   const body = await readBody(request);
   if (body === undefined) return tooLarge();
   const refused = wrongContentType(request.method, request.headers['content-type'], body);
-  return refused ?? route.handle({ params, body });
+  return refused ?? route.handle({ params, query, body });
 }
 
 function unauthorized(): Reply {

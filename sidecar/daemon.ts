@@ -10,6 +10,7 @@ import type { HostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
 import { startAdmin } from './admin.js';
+import type { AdminRoute } from './admin-route.js';
 import { standardRoutes } from './admin-routes.js';
 import { readBearerSecret } from './bearer.js';
 import type { SidecarConfig } from './config/config.js';
@@ -17,15 +18,18 @@ import type { LoadedConfig } from './config/load.js';
 import { type Difference, keyOf } from './difference.js';
 import type { DrainSettings } from './drain.js';
 import { Fleet, type FleetContext } from './fleet.js';
+import { FollowedLists } from './followed-lists.js';
 import { createLogger } from './log.js';
 import { LoopLag } from './loop-lag.js';
 import { SidecarMetrics } from './metrics.js';
 import { startMetricsServer } from './metrics-server.js';
 import { operatorRoutes } from './operator-routes.js';
 import { planServices } from './plan.js';
+import { prometheusRoute, type Target } from './prometheus-sd.js';
 import { Registries } from './registries.js';
 import { type ReloadFailure, type ReloadReport, reloader } from './reload.js';
 import { restartOnly } from './restart-only.js';
+import type { Service } from './service.js';
 
 export interface SidecarOptions {
   readonly clock?: Clock;
@@ -95,6 +99,9 @@ async function start(
   const plans = await planServices(config, context);
   await registries.open(config.registries);
   closers.defer(() => registries.close());
+  const lists = new FollowedLists(() => registries.of(state.config.registries), context);
+  closers.defer(() => lists.close());
+  const discovery = prometheusRoute({ own: () => fleet.services.map(targetOf), lists });
 
   const apply = async ({ config: next, warnings }: LoadedConfig): Promise<ReloadReport> => {
     const services = await planServices(next, context);
@@ -138,10 +145,11 @@ async function start(
         drainSettings: () => state.config.drain,
         reload,
       }),
+      discovery,
     ],
   });
   closers.defer(() => admin.close());
-  const metricsUrl = config.metrics && (await serveMetrics(config.metrics, context, closers));
+  const metricsUrl = config.metrics && (await serveMetrics(config.metrics, discovery, context, closers));
   closers.defer(() => fleet.close());
   await fleet.apply({ ...config, services: plans, registries: registries.of(config.registries) });
   const names = fleet.services.map(({ name }) => name);
@@ -171,12 +179,21 @@ async function adminToken({ adminTokenFile: file }: SidecarConfig): Promise<stri
 /** Returns the URL with the port that was really taken. */
 async function serveMetrics(
   address: HostPort,
+  discovery: AdminRoute,
   { clock, logger, metrics }: FleetContext,
   closers: CloseStack,
 ): Promise<string> {
-  const server = await startMetricsServer({ ...address, clock, logger, metrics: () => metrics.text() });
+  const server = await startMetricsServer({
+    ...{ ...address, clock, logger, discovery },
+    metrics: () => metrics.text(),
+  });
   closers.defer(() => server.close());
   return server.url;
+}
+
+function targetOf(service: Service): Target {
+  const listed = service.desired();
+  return { instance: listed ?? service.plan.instance, status: listed?.status ?? service.health.state };
 }
 
 function describeRegistry({ kind, url, state, ttlMs }: Registry): object {

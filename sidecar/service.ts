@@ -3,7 +3,7 @@
  * per registry makes it so. The registries are independent of each other; one that is away holds no other back.
  */
 
-import type { Registry } from '../registry/contract.js';
+import type { Instance, Registry } from '../registry/contract.js';
 import type { Clock } from '../runtime/clock.js';
 import { isPilotfishError, messageOf } from '../runtime/errors.js';
 import { Emitter, type Event } from '../runtime/events.js';
@@ -162,6 +162,17 @@ export class Service {
       });
   }
 
+  /** As it is to be listed now; undefined for not at all. */
+  desired(): Instance | undefined {
+    return desiredInstance({
+      instance: this.#plan.instance,
+      health: this.protection.state,
+      orders: this.#orders.orders,
+      drain: this.#stage,
+      warningWeight: this.#plan.config.warningWeight,
+    });
+  }
+
   status(): ServiceStatus {
     const { service, id, endpoint } = this.#plan.instance;
     return {
@@ -169,7 +180,7 @@ export class Service {
       id,
       address: formatHostPort(endpoint),
       reasons: this.unreadyReasons(),
-      weight: this.#desired()?.weight,
+      weight: this.desired()?.weight,
       health: this.#health.status(),
       hold: this.protection.hold,
       operator: { ...this.#orders.orders, kept: this.#orders.isKept },
@@ -269,18 +280,8 @@ export class Service {
     });
   }
 
-  #desired(): ReturnType<typeof desiredInstance> {
-    return desiredInstance({
-      instance: this.#plan.instance,
-      health: this.protection.state,
-      orders: this.#orders.orders,
-      drain: this.#stage,
-      warningWeight: this.#plan.config.warningWeight,
-    });
-  }
-
   #announce(cause: string): void {
-    const instance = this.#desired();
+    const instance = this.desired();
     for (const announcer of this.#announcers) announcer.announce(instance, cause);
   }
 

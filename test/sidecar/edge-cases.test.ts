@@ -56,10 +56,11 @@ class OneNode implements Pick<ZkSession, 'id' | 'exists' | 'create' | 'set' | 'd
       : { czxid: 1, mzxid: 1, pzxid: 1, version: 0, owner: this.owner };
   }
 
-  async create(path: string): Promise<void> {
+  async create(path: string): Promise<{ path: string }> {
     this.#begin('create', path);
     if (this.owner !== undefined) throw new ZkError('NODE_EXISTS', 'create', path);
     this.owner = this.id;
+    return { path };
   }
 
   async replace(path: string): Promise<void> {

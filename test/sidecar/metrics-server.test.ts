@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
 import { silentLogger } from '../../runtime/logger.js';
 import type { Admin } from '../../sidecar/admin.js';
+import { json } from '../../sidecar/admin-route.js';
 import { printYaml } from '../../sidecar/config/print.js';
 import { startSidecar } from '../../sidecar/daemon.js';
 import { startMetricsServer } from '../../sidecar/metrics-server.js';
@@ -19,6 +20,7 @@ beforeEach(async () => {
     host: '0.0.0.0',
     port: 0,
     metrics: async () => ({ type: 'text/plain', text: 'up 1\n' }),
+    discovery: { method: 'GET', path: '/v1/prometheus/sd', handle: () => json(200, []) },
     clock: systemClock,
     logger: silentLogger,
   });
@@ -47,6 +49,10 @@ test.each(['127.0.0.1:9464', 'web-1:9464', 'prometheus.internal'])(
     expect(await ask('/metrics', 'GET', { host })).toEqual({ status: 200, text: 'up 1\n' });
   },
 );
+
+test('it says what is to be scraped', async () => {
+  expect(await ask('/v1/prometheus/sd')).toEqual({ status: 200, text: '[]\n' });
+});
 
 test('it says that it runs', async () => {
   expect(await ask('/healthz')).toMatchObject({ status: 200 });
