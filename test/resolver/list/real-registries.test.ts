@@ -1,0 +1,143 @@
+/** What a caller keeps when a real registry loses its data, or is not there at all. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Registry } from '../../../registry/contract.js';
+import { openWritable } from '../../../registry/open.js';
+import { freshService, instanceOf } from '../../../registry/testing/index.js';
+import { type ConnectOptions, connect, type ServiceHandle } from '../../../resolver/index.js';
+import { type RunningServer, sharedServer, startServer } from '../../servers/index.js';
+
+let consul: RunningServer;
+let snapshotDir: string;
+
+beforeAll(async () => {
+  snapshotDir = await mkdtemp(join(tmpdir(), 'pilotfish-lists-'));
+  consul = await startServer('consul');
+});
+
+afterAll(async () => {
+  await consul.stop();
+  await rm(snapshotDir, { recursive: true, force: true });
+});
+
+const consulUrl = () => `consul://${consul.address}?ttl=5s&wait=5s`;
+
+async function writer(url: string): Promise<Registry> {
+  const registry = await openWritable(url);
+  onTestFinished(() => registry.close());
+  return registry;
+}
+
+/** The list in use, after every change of it. */
+interface Caller {
+  readonly handle: ServiceHandle;
+  readonly lists: string[];
+  readonly close: () => Promise<void>;
+}
+
+async function caller(url: string, service: string, options: ConnectOptions = {}): Promise<Caller> {
+  const discovery = await connect(url, options);
+  const close = () => discovery.close();
+  onTestFinished(close);
+  const handle = discovery.service(service);
+  const lists: string[] = [];
+  handle.onChange(({ snapshot }) => lists.push(snapshot.instances.map(({ id }) => id).join('')));
+  return { handle, lists, close };
+}
+
+/** The port of something that accepts connections, or of nothing any more. */
+async function port(isOpen: boolean): Promise<number> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  if (isOpen) onTestFinished(close);
+  else await close();
+  return port;
+}
+
+const soon = { timeout: 15_000, interval: 10 };
+
+describe('a whole list that vanishes', () => {
+  test.each([
+    ['zookeeper', () => `zookeeper://${sharedServer('zookeeper')}/list-life?sessionTimeout=4s`],
+    ['etcd', () => `etcd://${sharedServer('etcd')}/list-life?ttl=5s`],
+  ])('with its session in %s is kept as far as it answers, until it is back', async (_, url) => {
+    const service = freshService('vanish');
+    const ports = { a: await port(true), b: await port(true), c: await port(false) };
+    const registerAll = async (registry: Registry): Promise<void> => {
+      for (const [id, port] of Object.entries(ports))
+        await registry.register(instanceOf({ service, id, port }));
+    };
+    const first = await writer(url());
+    await registerAll(first);
+    const { handle, lists } = await caller(url(), service);
+    await handle.ready({ minEndpoints: 3 });
+    const seen = lists.length;
+    await first.close();
+    await vi.waitFor(() => expect(handle.held.map(({ instance }) => instance.id)).toEqual(['a', 'b']), soon);
+    await registerAll(await writer(url()));
+    await vi.waitFor(() => expect(handle.held).toEqual([]), soon);
+    await vi.waitFor(() => expect(lists.at(-1)).toBe('abc'), soon);
+    expect(lists.slice(seen).every((list) => list.includes('ab'))).toBe(true);
+  });
+});
+
+test('an agent that comes back empty costs a caller nothing, not even its only endpoint', async () => {
+  const service = freshService('wiped');
+  const a = instanceOf({ service, id: 'a', port: await port(true) });
+  const registration = await (await writer(consulUrl())).register(a);
+  const { handle, lists } = await caller(consulUrl(), service);
+  await handle.ready();
+  await consul.restart({ wipe: true });
+  await registration.lost;
+  await vi.waitFor(() => expect([handle.state, handle.held.length]).toEqual(['fresh', 1]), soon);
+  expect(handle.pick().instance.id).toBe('a');
+  await (await writer(consulUrl())).register(a);
+  await vi.waitFor(() => expect(handle.held).toEqual([]), soon);
+  expect(lists).toEqual(['a']);
+});
+
+describe('a start while the registry', () => {
+  /** What an earlier process has seen and saved. */
+  async function saved(service: string, snapshotDir: string): Promise<void> {
+    const registry = await writer(consulUrl());
+    await registry.register(instanceOf({ service, id: 'a', port: 81 }));
+    const { handle, close } = await caller(consulUrl(), service, { snapshotDir });
+    await handle.ready();
+    await close();
+  }
+
+  test.each([
+    ['is down', () => consul.kill(), () => consul.restart()],
+    ['hangs', async () => consul.freeze(), async () => consul.thaw()],
+  ])('%s picks at once, is ready in a second, and sees the registry come', async (_, down, up) => {
+    const service = freshService('cold');
+    await saved(service, snapshotDir);
+    await down();
+    const begunAt = performance.now();
+    const { handle } = await caller(consulUrl(), service, { snapshotDir });
+    await vi.waitFor(() => expect(handle.pick().instance.id).toBe('a'), { timeout: 5_000, interval: 1 });
+    const pickedMs = performance.now() - begunAt;
+    await handle.ready();
+    const readyMs = performance.now() - begunAt;
+    expect(handle.state).toBe('snapshot');
+    await up();
+    await vi.waitFor(() => expect(['fresh', 'empty']).toContain(handle.state), soon);
+    // 100 ms and a second are what is promised; the rest is for a busy machine.
+    expect(pickedMs).toBeLessThan(400);
+    expect(readyMs).toBeLessThan(2_000);
+  });
+
+  test('is down, with no file, says so at the deadline', async () => {
+    await consul.kill();
+    const { handle } = await caller(consulUrl(), freshService('unknown'), { snapshotDir });
+    const begunAt = performance.now();
+    await expect(handle.ready({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'NOT_RESOLVED' });
+    expect(performance.now() - begunAt).toBeLessThan(1_000);
+    await consul.restart();
+  });
+});
