@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'pick one endpoint of a service',
     load: async () => (await import('./commands/resolve.js')).command,
   },
+  explain: {
+    summary: 'tell why a pick of a service goes where it goes',
+    load: async () => (await import('./commands/explain.js')).command,
+  },
   status: {
     summary: 'show what the sidecar knows of its services',
     load: async () => (await import('./commands/status.js')).command,

@@ -4,15 +4,17 @@ import { open } from '../registry/open.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
 import { describe, reject } from '../runtime/expected.js';
-import type { Logger } from '../runtime/logger.js';
+import { type Logger, silentLogger } from '../runtime/logger.js';
 import { type Random, systemRandom } from '../runtime/random.js';
 import { type AddressOptions, AddressScreen } from './address-policy.js';
 import { COMBINATIONS, type Combination } from './combine.js';
 import { Discovery } from './discovery.js';
+import { type EjectionOptions, ejectionRules } from './ejection/rules.js';
+import { type ListOptions, listPlans } from './list/options.js';
 import { roundRobin } from './policies/round-robin.js';
 import type { Policy } from './policy.js';
 
-export interface ConnectOptions {
+export interface ConnectOptions extends ListOptions {
   /** The policy of every service that names none of its own. Default `roundRobin()`. */
   readonly policy?: Policy;
   /**
@@ -23,6 +25,8 @@ export interface ConnectOptions {
    *   second registry that stands by.
    */
   readonly registries?: Combination;
+  /** Whether, and by what rules, endpoints that callers find bad are left out for a while. Default: off, but on for HTTP. */
+  readonly ejection?: EjectionOptions | boolean;
   /** Which addresses from the registry may be used. */
   readonly addresses?: AddressOptions;
   /** Default: silent. */
@@ -43,18 +47,18 @@ export type RegistrySource = string | RegistryReader;
  */
 export async function connect(
   source: RegistrySource | readonly RegistrySource[],
-  { policy = roundRobin(), addresses = {}, registries = 'merge', ...rest }: ConnectOptions = {},
+  { policy = roundRobin(), addresses = {}, registries = 'merge', ...options }: ConnectOptions = {},
 ): Promise<Discovery> {
   const sources = isList(source) ? source : [source];
   if (sources.length === 0) reject('registry', 'at least one registry', 'an empty list');
   if (!COMBINATIONS.includes(registries))
     reject('registries', COMBINATIONS.join(' or '), describe(registries));
-  const context = {
-    ...rest,
-    registries,
-    clock: rest.clock ?? systemClock,
-    random: rest.random ?? systemRandom(),
-  };
+  ejectionRules(options.ejection);
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? systemRandom();
+  const logger = options.logger ?? silentLogger;
+  const { ejection } = options;
+  const context = { logger, clock, random, registries, ejection, ...listPlans(options, clock) };
   const opened = new CloseStack();
   const all: RegistryReader[] = [];
   try {

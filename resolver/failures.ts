@@ -19,7 +19,7 @@ export function unusableError(cache: ServiceCache, context = ''): PilotfishError
     : new PilotfishError('NO_ENDPOINTS', `${describeList(cache)}${suffix}`);
 }
 
-function describeList({ service, snapshot, pickable, state, refused }: ServiceCache): string {
+function describeList({ service, snapshot, pickable, state, refused, isTooOld }: ServiceCache): string {
   const noun = pickable.length === 1 ? 'endpoint' : 'endpoints';
   const parts = [
     `${service} has ${pickable.length} usable ${noun}`,
@@ -27,6 +27,8 @@ function describeList({ service, snapshot, pickable, state, refused }: ServiceCa
     counted(withStatus(snapshot?.instances, 'maintenance'), 'in maintenance'),
     counted(refused.length, 'refused by the address policy'),
     state === 'stale' ? 'as last known: the registry cannot be watched' : '',
+    state === 'snapshot' ? 'as saved in the snapshot file: no registry has answered' : '',
+    isTooOld ? 'too old to be used' : '',
   ];
   return parts.filter((part) => part !== '').join(', ');
 }

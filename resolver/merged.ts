@@ -84,6 +84,13 @@ export class MergedWatch {
     return ages.length === 0 ? undefined : Math.max(...ages);
   }
 
+  /** For how long none of the lists in use has been confirmed; undefined while one of them is current, and without a list. */
+  get unconfirmedMs(): number | undefined {
+    const used = this.#inUse();
+    if (used.length === 0 || used.some(({ watch }) => watch.error === undefined)) return undefined;
+    return Math.min(...used.map(({ watch }) => watch.staleMs ?? 0));
+  }
+
   /** The instances that the address policy keeps out. */
   get refused(): readonly Rejection[] {
     return this.#parts.flatMap(({ refused }) => refused);

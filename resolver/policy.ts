@@ -21,6 +21,8 @@ export interface OutcomeDetails {
   readonly latencyMs?: number;
   /** With the outcome `error`. */
   readonly failure?: FailureKind;
+  /** The status of the answer, where there was one: of HTTP, or of whatever protocol it is. */
+  readonly status?: number;
   /** For how long the endpoint asked to be left alone (Retry-After), in milliseconds. */
   readonly retryAfterMs?: number;
 }
@@ -43,6 +45,16 @@ export interface PickRequest {
   readonly [fact: string]: unknown;
 }
 
+/** A picker in words, for people: plain JSON. */
+export interface PickerDescription {
+  /** Such as `least-loaded`. */
+  readonly policy: string;
+  /** How it chooses. */
+  readonly rule: string;
+  /** Those it chooses among, by id, each with what the choice depends on now. */
+  readonly members: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
 /** A policy applied to one list. */
 export interface Picker {
   /**
@@ -53,6 +65,8 @@ export interface Picker {
    * that tracks each request returns a new object for it.
    */
   pick(request?: PickRequest): Pick | undefined;
+  /** For `ServiceHandle.explain`; changes nothing. A picker without it is explained by its pick alone. */
+  describe?(): PickerDescription;
 }
 
 /** Time and chance, for policies that need them. */

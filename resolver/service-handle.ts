@@ -10,7 +10,11 @@ import { Emitter, type Event } from '../runtime/events.js';
 import { describe, reject } from '../runtime/expected.js';
 import { Latest } from '../runtime/latest.js';
 import type { Balancer } from './balancer.js';
+import { call } from './call/call.js';
+import type { CallOptions, Work } from './call/options.js';
+import { type Explanation, explain } from './explain.js';
 import { closedError, unusableError } from './failures.js';
+import type { Held } from './list/hold.js';
 import type { ListChange } from './merged.js';
 import type { Pick, PickRequest } from './policy.js';
 import type { Counters, ServiceCache, ServiceState } from './service-cache.js';
@@ -63,6 +67,19 @@ export class ServiceHandle {
     return this.#cache.state;
   }
 
+  /**
+   * Those of them that the registry lists no more: they vanished with most of the list, and are used while they answer,
+   * for `holdMs` at most.
+   */
+  get held(): readonly Held[] {
+    return this.#cache.held;
+  }
+
+  /** Why the snapshot file could not be read or written the last time; undefined when it could, or without one. */
+  get snapshotError(): unknown {
+    return this.#cache.snapshotError;
+  }
+
   /** Milliseconds for which the list has been unconfirmed: 0 while it is current, undefined before the first list. */
   get staleMs(): number | undefined {
     return this.#cache.staleMs;
@@ -75,7 +92,7 @@ export class ServiceHandle {
 
   /**
    * Chooses an endpoint, at once and without I/O. Always finds one while the list has one that is not in
-   * maintenance, however stale.
+   * maintenance, however stale, unless `maxStaleMs` says otherwise.
    * Throws NOT_RESOLVED before the first list, NO_ENDPOINTS when there is nothing to choose, CLOSED after `close()`.
    */
   pick(request?: PickRequest): Pick {
@@ -94,7 +111,32 @@ export class ServiceHandle {
   }
 
   /**
-   * Resolves with the list as soon as it is known and enough of it can be picked. Rejects when that did not happen in time, with
+   * Why a pick goes where it goes: who is listed, who may be picked and who may not, what the policy goes by, and a pick. Plain
+   * JSON. The pick is a real one that is given back at once, so round-robin moves on by one. Throws CLOSED after `close()`.
+   */
+  explain(request?: PickRequest): Explanation {
+    if (this.#closed) throw closedError(this.service);
+    return explain(this.#cache, this.#balancer, request, this.#clock);
+  }
+
+  /** Like `tryPick`, but none of these instances; undefined when there is no other. For calls, which count apart. */
+  pickOther(avoided: ReadonlySet<string>, request?: PickRequest): Pick | undefined {
+    return this.#closed ? undefined : this.#balancer.pickOther(avoided, request);
+  }
+
+  /**
+   * Picks an endpoint, sends a request to it, and again to another where that is safe; see `CallOptions` and
+   * docs/retries.md. Ends every pick itself. Rejects with what the last request threw; with TIMEOUT at the deadline,
+   * OVERLOADED when every endpoint has as many requests as it may, BAD_INPUT for options that make no sense, and with what
+   * `pick` throws.
+   */
+  call<T>(work: Work<T>, options: CallOptions = {}): Promise<T> {
+    return call(this, work, options, this.#cache.calls);
+  }
+
+  /**
+   * Resolves with the list as soon as it is known and enough of it can be picked; with one from the snapshot file only when the
+   * registry does not answer, or not within `snapshotAfterMs`. Rejects when that did not happen in time, with
    * NOT_RESOLVED when no list came at all (the message says how each registry stands) and NO_ENDPOINTS when that
    * is too little; with CLOSED when the handle closes meanwhile; BAD_INPUT for options that make no sense.
    */
@@ -104,12 +146,13 @@ export class ServiceHandle {
     if (this.#closed) throw closedError(this.service);
     const wait = deferred<Snapshot>();
     const check = (): void => {
-      const { snapshot, pickable } = this.#cache;
-      if (snapshot !== undefined && pickable.length >= minEndpoints) wait.resolve(snapshot);
+      const { snapshot, pickable, isTrusted } = this.#cache;
+      if (snapshot !== undefined && isTrusted && pickable.length >= minEndpoints) wait.resolve(snapshot);
     };
     const late = `after ${timeoutMs} ms, expected at least ${minEndpoints}`;
     const ends = [
       this.onChange(check),
+      this.#cache.onReview(check),
       this.#ends.event(() => wait.reject(closedError(this.service))),
       this.#clock.after(timeoutMs, () => wait.reject(unusableError(this.#cache, late))),
     ];

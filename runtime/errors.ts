@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'NOT_RESOLVED'
   /** The list is known and holds no endpoint. */
   | 'NO_ENDPOINTS'
+  /** Every endpoint has as many requests as the caller allows. */
+  | 'OVERLOADED'
   /** Somebody else holds this instance id. */
   | 'CONFLICT';
 

@@ -3,7 +3,8 @@
  * builds *is* the inner policy's picker, so a filter costs nothing per pick and the inner state passes through it.
  */
 import type { Instance } from '../../registry/contract.js';
-import type { Picker, Policy } from '../policy.js';
+import { described } from '../policies/described.js';
+import type { Picker, PickerDescription, Policy } from '../policy.js';
 
 /** What is left of the candidates, in their order. */
 export type Narrow = (candidates: readonly Instance[]) => readonly Instance[];
@@ -17,6 +18,10 @@ class PicksNothing implements Picker {
   }
 
   pick(): undefined {}
+
+  describe(): PickerDescription {
+    return described('nothing', 'the filter leaves nobody', []);
+  }
 }
 
 /** `policy` on what `narrow` leaves; undefined is picked where that is nothing. */

@@ -8,9 +8,10 @@
  */
 import type { Instance } from '../../registry/contract.js';
 import { checkNumbers } from '../check-numbers.js';
+import { described } from '../policies/described.js';
 import { EndpointStates } from '../policies/endpoint-states.js';
 import { effectiveWeight } from '../policies/weights.js';
-import type { Pick, Picker, PickRequest, Policy, PolicyContext } from '../policy.js';
+import type { Pick, Picker, PickerDescription, PickRequest, Policy, PolicyContext } from '../policy.js';
 import { withWeight } from './narrowed.js';
 
 export interface SlowStartOptions {
@@ -58,6 +59,10 @@ class SlowStart implements Picker {
   pick(request?: PickRequest): Pick | undefined {
     if (this.#nextStepAt !== Number.POSITIVE_INFINITY) this.#grow();
     return this.inner.pick(request);
+  }
+
+  describe(): PickerDescription {
+    return this.inner.describe?.() ?? described('unknown', 'as its own code says', this.#candidates);
   }
 
   #grow(): void {

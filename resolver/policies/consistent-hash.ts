@@ -9,7 +9,16 @@
 import type { Instance } from '../../registry/contract.js';
 import type { Random } from '../../runtime/random.js';
 import { checkNumbers } from '../check-numbers.js';
-import type { Outcome, OutcomeDetails, Pick, Picker, PickRequest, Policy } from '../policy.js';
+import type {
+  Outcome,
+  OutcomeDetails,
+  Pick,
+  Picker,
+  PickerDescription,
+  PickRequest,
+  Policy,
+} from '../policy.js';
+import { described, describedLoads } from './described.js';
 import type { EndpointStates } from './endpoint-states.js';
 import { hashText } from './hash.js';
 import { HashRing } from './hash-ring.js';
@@ -41,6 +50,11 @@ class HashedPicks implements Picker {
     this.#ring = ringOf(candidates);
     this.#picks = preparedPicks(candidates);
     this.#random = random;
+  }
+
+  describe(): PickerDescription {
+    const members = this.#picks.map(({ instance }) => instance);
+    return described('sticky', 'the owner of the key, or one by chance without a key', members);
   }
 
   pick(request?: PickRequest): Pick {
@@ -104,6 +118,11 @@ export class BoundedHash implements Picker {
     // Ends: were nobody below the bound, all together would have more in flight than they have.
     while (this.#isFull(ring.owner(point), perWeight)) point = ring.after(point);
     return new TrackedPick(this.#loads[ring.owner(point)] as SharedLoad);
+  }
+
+  describe(): PickerDescription {
+    const rule = 'the owner of the key, or the next one on the ring while that is full';
+    return describedLoads('consistent-hash', rule, this.#loads);
   }
 
   #isFull(owner: number, perWeight: number): boolean {

@@ -5,7 +5,8 @@
  */
 import type { Instance } from '../../registry/contract.js';
 import type { Random } from '../../runtime/random.js';
-import type { Pick, Picker, Policy } from '../policy.js';
+import type { Pick, Picker, PickerDescription, Policy } from '../policy.js';
+import { describedLoads } from './described.js';
 import type { EndpointStates } from './endpoint-states.js';
 import { Load, loadsOf, TrackedPick } from './load.js';
 import { TwoDraws } from './two-draws.js';
@@ -25,6 +26,11 @@ export class LeastLoaded implements Picker {
 
   pick(): Pick {
     return new TrackedPick(this.#choose());
+  }
+
+  describe(): PickerDescription {
+    const rule = 'of two by chance, by weight, the one with less in flight for its weight';
+    return describedLoads('least-loaded', rule, this.#loads);
   }
 
   #choose(): Load {

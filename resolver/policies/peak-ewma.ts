@@ -13,7 +13,8 @@ import type { Instance } from '../../registry/contract.js';
 import type { Clock } from '../../runtime/clock.js';
 import { fraction, type Random } from '../../runtime/random.js';
 import { checkNumbers } from '../check-numbers.js';
-import type { Pick, Picker, Policy, PolicyContext } from '../policy.js';
+import type { Pick, Picker, PickerDescription, Policy, PolicyContext } from '../policy.js';
+import { describedLoads } from './described.js';
 import type { EndpointStates } from './endpoint-states.js';
 import { AnsweringLoad, ClusterLatency, type LatencyRules } from './latency.js';
 import { loadsOf, TrackedPick } from './load.js';
@@ -58,6 +59,15 @@ export class PeakEwma implements Picker {
   pick(): Pick {
     const nowMs = this.#clock.now();
     return new TrackedPick(this.#choose(nowMs), nowMs);
+  }
+
+  describe(): PickerDescription {
+    const nowMs = this.#clock.now();
+    const rule = 'of two by chance, by weight, the one with the clearly lower score';
+    return describedLoads('peak-ewma', rule, this.#loads, (load) => ({
+      latencyMs: load.latencyMs(nowMs),
+      score: load.score(nowMs),
+    }));
   }
 
   #choose(nowMs: number): AnsweringLoad {

@@ -4,8 +4,9 @@
  */
 import type { Instance } from '../../registry/contract.js';
 import { below, type Random } from '../../runtime/random.js';
-import type { Pick, Picker, Policy } from '../policy.js';
+import type { Pick, Picker, PickerDescription, Policy } from '../policy.js';
 import { AliasTable } from './alias-table.js';
+import { described } from './described.js';
 import { preparedPicks } from './prepared-pick.js';
 import { effectiveWeight, haveEqualWeights } from './weights.js';
 
@@ -21,6 +22,10 @@ class EvenChance implements Picker {
   pick(): Pick {
     const picks = this.#picks;
     return picks[below(this.#random, picks.length)] as Pick;
+  }
+
+  describe(): PickerDescription {
+    return describedChance(this.#picks);
   }
 }
 
@@ -38,6 +43,17 @@ class WeightedChance implements Picker {
   pick(): Pick {
     return this.#picks[this.#table.draw(this.#random)] as Pick;
   }
+
+  describe(): PickerDescription {
+    return describedChance(this.#picks);
+  }
+}
+
+function describedChance(picks: readonly Pick[]): PickerDescription {
+  const members = picks.map(({ instance }) => instance);
+  return described('random', 'by chance, by weight', members, (instance) => ({
+    weight: effectiveWeight(instance),
+  }));
 }
 
 const policy: Policy = {

@@ -5,7 +5,8 @@
  */
 import type { Instance } from '../../registry/contract.js';
 import { below, type Random } from '../../runtime/random.js';
-import { type Pick, type Picker, sameEndpoint } from '../policy.js';
+import { type Pick, type Picker, type PickerDescription, sameEndpoint } from '../policy.js';
+import { described } from './described.js';
 import { preparedPicks } from './prepared-pick.js';
 import { effectiveWeight } from './weights.js';
 
@@ -25,6 +26,10 @@ export class Ring implements Picker {
     const at = this.#next;
     this.#next = at + 1 === picks.length ? 0 : at + 1;
     return picks[at] as Pick;
+  }
+
+  describe(): PickerDescription {
+    return described('round-robin', 'each in turn', this.upcoming(), (_, turn) => ({ turn }));
   }
 
   get weight(): number {

@@ -4,10 +4,11 @@
  */
 import type { Instance } from '../../registry/contract.js';
 import { fraction, type Random } from '../../runtime/random.js';
-import { type Pick, type Picker, sameEndpoint } from '../policy.js';
+import { type Pick, type Picker, type PickerDescription, sameEndpoint } from '../policy.js';
+import { described } from './described.js';
 import { EarliestDue, randomPhases } from './earliest-due.js';
 import { continueRing, type Ring } from './ring.js';
-import { byWeight } from './weights.js';
+import { byWeight, effectiveWeight } from './weights.js';
 
 export class WeightedRings implements Picker {
   readonly rings: readonly Ring[];
@@ -20,6 +21,13 @@ export class WeightedRings implements Picker {
 
   pick(): Pick {
     return (this.rings[this.#turns.next()] as Ring).pick();
+  }
+
+  describe(): PickerDescription {
+    const members = this.rings.flatMap((ring) => ring.upcoming());
+    return described('round-robin', 'each in turn, by weight', members, (instance) => ({
+      weight: effectiveWeight(instance),
+    }));
   }
 
   /** For each ring how far away its next turn is, as a share of the time between two of its turns. */

@@ -34,6 +34,11 @@ export function byWeight(candidates: readonly Instance[]): ReadonlyMap<number, r
  */
 export function eligible(instances: readonly Instance[]): readonly Instance[] {
   const inService = instances.filter(({ status }) => status !== 'maintenance');
-  const willing = inService.filter(({ status, weight }) => weight > 0 && status !== 'draining');
+  const willing = inService.filter(isWilling);
   return willing.length > 0 ? willing : inService;
+}
+
+/** Whether an instance wants new traffic, which one that is about to leave does not. */
+export function isWilling({ status, weight }: Instance): boolean {
+  return weight > 0 && status !== 'draining' && status !== 'maintenance';
 }

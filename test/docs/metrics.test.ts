@@ -1,5 +1,6 @@
 /** The tables of docs/metrics.md are the metrics that there are, and the expressions below use no others. */
 import { describe, expect, test } from 'vitest';
+import { EJECTION_REASONS } from '../../resolver/ejection/endpoint-health.js';
 import { RESOLVER_METRICS } from '../../resolver/metrics.js';
 import { HEALTH_STATES } from '../../sidecar/health.js';
 import { SIDECAR_METRICS } from '../../sidecar/metrics.js';
@@ -40,6 +41,12 @@ test('the values of labels are all there', () => {
   const values = new Map(table?.rows.map(([label = '', text = '']) => [label, codeIn(text)]));
   expect(values.get('`result` of a check')).toEqual(CHECK_STATUSES);
   expect(values.get('`state`, `to` of a service')).toEqual(HEALTH_STATES);
+});
+
+test('the values of the resolver’s labels are all there', () => {
+  const table = found.find(({ columns }) => columns.join() === 'label of the resolver,values');
+  const values = new Map(table?.rows.map(([label = '', text = '']) => [label, codeIn(text)]));
+  expect(values.get('`reason` of an ejection')).toEqual(EJECTION_REASONS);
 });
 
 describe('an expression', () => {

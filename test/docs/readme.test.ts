@@ -6,8 +6,12 @@ import { Snippets } from './snippets.js';
 const FILES = [
   'README.md',
   'docs/configuration.md',
+  'docs/http.md',
   'docs/metrics.md',
+  'docs/passive-health.md',
   'docs/policies.md',
+  'docs/retries.md',
+  'docs/the-list.md',
   'examples/README.md',
 ];
 

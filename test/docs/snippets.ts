@@ -37,6 +37,8 @@ export class Snippets {
     await mkdir(join(folder, 'tmp'));
     await mkdir(join(folder, 'node_modules'));
     await symlink(ROOT, join(folder, 'node_modules', 'pilotfish'));
+    // It comes with pilotfish, and npm puts it beside it.
+    await symlink(join(ROOT, 'node_modules', 'undici'), join(folder, 'node_modules', 'undici'));
     const service = await ToyService.start();
     const sidecar = await Sidecar.start('local:', ['--service', 'orders', '--port', `${service.port}`], {
       TMPDIR: join(folder, 'tmp'),

@@ -16,6 +16,8 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 /** Entries of the package and something that each must have. */
 const ENTRIES: readonly (readonly [string, string])[] = [
   ['pilotfish', 'connect'],
+  ['pilotfish/http', 'httpAgent'],
+  ['pilotfish/grpc', 'registerGrpcResolver'],
   ['pilotfish/registry', 'open'],
   ['pilotfish/sidecar', 'startSidecar'],
   ['pilotfish/metrics', 'instrument'],
@@ -187,6 +189,8 @@ describe('the command', () => {
 describe('types', () => {
   const CONSUMER = `
 import { connect, type Pick, type ServiceHandle } from 'pilotfish';
+import { registerGrpcResolver } from 'pilotfish/grpc';
+import { httpAgent } from 'pilotfish/http';
 import { open, type Registry } from 'pilotfish/registry';
 import { loadConfig, startSidecar } from 'pilotfish/sidecar';
 import { instrument } from 'pilotfish/metrics';
@@ -199,7 +203,9 @@ export async function use(): Promise<number> {
   // @ts-expect-error: a port is a number, so these are real types and not any
   const port: string = pick.endpoint.port;
   const registry: Registry | undefined = undefined;
-  void [open, loadConfig, startSidecar, instrument, registryContract, new VirtualClock(), registry, port];
+  const body: string = await (await discovery.fetch('http://orders/')).text();
+  const { statusCode } = await discovery.dispatcher().request({ origin: 'http://orders', path: '/', method: 'GET' });
+  void [body, statusCode, httpAgent(discovery), registerGrpcResolver, open, loadConfig, startSidecar, instrument, registryContract, new VirtualClock(), registry, port];
   return pick.endpoint.port;
 }
 `;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { noRetries } from '../../resolver/call/counters.js';
 import { type Combination, connect, random, seededRandom } from '../../resolver/index.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { fixture, settled } from './fixture.js';
@@ -110,7 +111,7 @@ describe('status', () => {
     orders.pick();
     registry.fail('away');
     await settled(clock);
-    const counts = { picks: 1, emptyPicks: 1, watchUpdates: 1, watchErrors: 1 };
+    const counts = { picks: 1, emptyPicks: 1, watchUpdates: 1, watchErrors: 1, retries: noRetries() };
     const [status] = discovery.status();
     expect(status).toEqual({
       service: 'orders',
@@ -138,6 +139,7 @@ describe('several registries', () => {
       new MemoryRegistry('memory://10.0.0.2:1'),
     ];
     const discovery = await connect([first, second], {
+      hold: false,
       clock,
       random: seededRandom(3),
       ...(registries && { registries }),

@@ -12,7 +12,9 @@ export interface Fixture {
 export async function fixture(options: ConnectOptions = {}): Promise<Fixture> {
   const clock = new VirtualClock();
   const registry = new MemoryRegistry();
-  const discovery = await connect(registry, { clock, random: seededRandom(7), ...options });
+  // Nothing answers at the addresses of the lists: what vanishes is believed, unless a test is about that.
+  const defaults = { clock, random: seededRandom(7), hold: false } as const;
+  const discovery = await connect(registry, { ...defaults, ...options });
   return { clock, registry, discovery };
 }
 

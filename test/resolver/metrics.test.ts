@@ -79,6 +79,70 @@ describe('the metrics of a discovery', () => {
   });
 });
 
+describe('where ejection is on', () => {
+  const ejecting = { ejection: { consecutiveFailures: 1 } };
+
+  async function valuesOf(register: Registry, name: string): Promise<Record<string, number>> {
+    const metric = (await register.getMetricsAsJSON()).find((each) => each.name === name);
+    const values = metric?.values as {
+      metricName?: string;
+      labels: Record<string, unknown>;
+      value: number;
+    }[];
+    return Object.fromEntries(
+      values.map(({ metricName = name, labels: { service, ...labels }, value }) => [
+        [service, metricName.slice(name.length), ...Object.values(labels)].filter((part) => part).join(' '),
+        value,
+      ]),
+    );
+  }
+
+  async function used() {
+    const world = await fixture(ejecting);
+    const register = instrument(world.discovery);
+    world.registry.list(instances(['a', 'b', 'c']));
+    const orders = world.discovery.service('orders');
+    await settled(world.clock);
+    orders.pick().done('ok', { latencyMs: 3 });
+    orders.pick().done('cancelled');
+    orders.pick().done('error', { failure: 'connect', latencyMs: 70_000 });
+    orders.pick();
+    return { ...world, register };
+  }
+
+  it('they tell what became of requests and of endpoints', async () => {
+    const { register } = await used();
+    expect(await sampleOf(register, 'pilotfish_resolver_in_flight')).toBe(1);
+    expect(await sampleOf(register, 'pilotfish_resolver_ejected')).toBe(1);
+    expect(await sampleOf(register, 'pilotfish_resolver_panics_total')).toBe(0);
+    const requests = await valuesOf(register, 'pilotfish_resolver_requests_total');
+    expect(requests).toEqual({ 'orders ok': 1, 'orders error': 1, 'orders cancelled': 1 });
+    const ejections = await valuesOf(register, 'pilotfish_resolver_ejections_total');
+    expect(ejections).toMatchObject({ 'orders connect': 1, 'orders consecutive': 0 });
+  });
+
+  it('latencies are a histogram, cumulative, in seconds', async () => {
+    const { register, discovery } = await used();
+    const expected = {
+      'orders _bucket 0.002': 0,
+      'orders _bucket 0.005': 1,
+      'orders _bucket 10': 1,
+      'orders _bucket +Inf': 2,
+      'orders _sum': 70.003,
+      'orders _count': 2,
+    };
+    const name = 'pilotfish_resolver_latency_seconds';
+    expect(await valuesOf(register, name)).toMatchObject(expected);
+    await discovery.close();
+    expect(await valuesOf(register, name)).toMatchObject(expected);
+    expect(await valuesOf(register, name)).toMatchObject(expected);
+    const text = await register.metrics();
+    expect(text).toContain(`# TYPE ${name} histogram`);
+    expect(text).toContain(`${name}_bucket{le="0.005",service="orders"} 1`);
+    expect(text).toContain(`${name}_count{service="orders"} 2`);
+  });
+});
+
 describe('two discoveries on one registry of metrics', () => {
   it('add up, and a count never falls when one of them closes', async () => {
     const register = new Registry();

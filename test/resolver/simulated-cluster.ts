@@ -2,7 +2,13 @@
  * A cluster in simulated time: requests arrive by chance (Poisson), each endpoint answers after the latency that it has at that
  * moment, in steps of a millisecond. Deterministic, and 20 seconds of it take a few milliseconds.
  */
-import { type Outcome, type Pick, type Picker, seededRandom } from '../../resolver/index.js';
+import {
+  type Outcome,
+  type OutcomeDetails,
+  type Pick,
+  type Picker,
+  seededRandom,
+} from '../../resolver/index.js';
 import { fraction } from '../../runtime/random.js';
 import type { HandClock } from './picking.js';
 
@@ -10,6 +16,7 @@ export interface Answer {
   /** Undefined when the endpoint hangs: it never answers. */
   readonly latencyMs: number | undefined;
   readonly outcome?: Outcome;
+  readonly details?: OutcomeDetails;
 }
 
 export interface Traffic {
@@ -17,12 +24,14 @@ export interface Traffic {
   readonly clock: HandClock;
   readonly perSecond: number;
   readonly seconds: number;
-  readonly answer: (id: string) => Answer;
+  /** @param ms Since the start. */
+  readonly answer: (id: string, ms: number) => Answer;
 }
 
 interface Due {
   readonly pick: Pick;
   readonly outcome: Outcome;
+  readonly details: OutcomeDetails | undefined;
 }
 
 /** The picks of each second, by endpoint. What is under way at the end is answered then. */
@@ -33,7 +42,7 @@ export function simulate({ picker, clock, perSecond, seconds, answer }: Traffic)
   let nextMs = 0;
   for (let ms = 0; ms < seconds * 1000; ms++) {
     if (ms % 1000 === 0) counts.push({});
-    for (const { pick, outcome } of due.get(ms) ?? []) pick.done(outcome);
+    for (const { pick, outcome, details } of due.get(ms) ?? []) pick.done(outcome, details);
     due.delete(ms);
     while (nextMs < ms + 1) {
       nextMs += (-Math.log(1 - fraction(random)) * 1000) / perSecond;
@@ -41,14 +50,14 @@ export function simulate({ picker, clock, perSecond, seconds, answer }: Traffic)
       const { id } = pick.instance;
       const second = counts.at(-1) as Record<string, number>;
       second[id] = (second[id] ?? 0) + 1;
-      const { latencyMs, outcome = 'ok' } = answer(id);
+      const { latencyMs, outcome = 'ok', details } = answer(id, ms);
       if (latencyMs === undefined) continue;
       const at = ms + Math.max(1, Math.round(latencyMs));
-      due.set(at, [...(due.get(at) ?? []), { pick, outcome }]);
+      due.set(at, [...(due.get(at) ?? []), { pick, outcome, details }]);
     }
     clock.advance(1);
   }
-  for (const { pick, outcome } of [...due.values()].flat()) pick.done(outcome);
+  for (const { pick, outcome, details } of [...due.values()].flat()) pick.done(outcome, details);
   return counts;
 }
 

@@ -1,0 +1,96 @@
+/**
+ * One request from its pick to its end, whichever way it ends: counts it as in flight at its endpoint, and tells the
+ * policy once what became of it.
+ */
+import type { Clock } from '../../runtime/clock.js';
+import type { FailureKind, Outcome, OutcomeDetails, Pick } from '../policy.js';
+import { failureOf, isOwnFault, isTimeout, mayAskForRest, retryAfterMs } from './failure.js';
+import type { StalledBodies } from './stalled-bodies.js';
+
+/** Where the request is in flight. */
+export interface Lane {
+  /** True for the error of a connection that was never made. */
+  isConnectFailure(error: unknown): boolean;
+  leave(): void;
+}
+
+/** What all requests of a dispatcher share. */
+export interface LifeContext {
+  readonly clock: Clock;
+  readonly isFailure: (status: number) => boolean;
+  readonly stalled: StalledBodies;
+}
+
+export class RequestLife {
+  readonly #pick: Pick;
+  readonly #lane: Lane;
+  readonly #context: LifeContext;
+  #sentMs: number | undefined;
+  #latencyMs: number | undefined;
+  #status = 0;
+  #retryAfterMs: number | undefined;
+  #settled = false;
+
+  /** The request has entered its lane. */
+  constructor(pick: Pick, lane: Lane, context: LifeContext) {
+    this.#pick = pick;
+    this.#lane = lane;
+    this.#context = context;
+  }
+
+  get stalled(): StalledBodies {
+    return this.#context.stalled;
+  }
+
+  /** It goes out on a connection; again when a broken connection is replaced by another. */
+  sent(): void {
+    this.#sentMs = this.#context.clock.now();
+  }
+
+  /** The head of the final response. @param header Reads one of its fields, by its name in lower case. */
+  answered(status: number, header: (name: string) => string | undefined): void {
+    const { clock } = this.#context;
+    this.#status = status;
+    if (this.#sentMs !== undefined) this.#latencyMs = clock.now() - this.#sentMs;
+    const rest = mayAskForRest(status) ? header('retry-after') : undefined;
+    if (rest !== undefined) this.#retryAfterMs = retryAfterMs(rest, clock.wallNow());
+  }
+
+  /** The response is complete, or nobody reads it any more: what counts is its status. */
+  ended(): void {
+    if (this.#context.isFailure(this.#status)) this.#settle('error', 'status');
+    else this.#settle('ok');
+  }
+
+  failed(error: unknown): void {
+    if (isOwnFault(error)) this.#broke(undefined);
+    else if (this.#lane.isConnectFailure(error)) this.#settle('error', 'connect');
+    else this.#broke(this.#sentMs === undefined ? undefined : failureOf(error));
+  }
+
+  /**
+   * The caller gave it up: neutral, unless what it gave up waiting for is the endpoint. @param isPaused True when it was the
+   * caller who did not read.
+   */
+  aborted(reason: unknown, isPaused: boolean): void {
+    this.#broke(isTimeout(reason) && !isPaused && this.#sentMs !== undefined ? 'timeout' : undefined);
+  }
+
+  /** A bad status is the first thing that went wrong, whatever happened to the rest of the response. */
+  #broke(failure: FailureKind | undefined): void {
+    if (this.#status !== 0 && this.#context.isFailure(this.#status)) this.#settle('error', 'status');
+    else if (failure !== undefined) this.#settle('error', failure);
+    else this.#settle('cancelled');
+  }
+
+  #settle(outcome: Outcome, failure?: FailureKind): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#lane.leave();
+    const details: { -readonly [K in keyof OutcomeDetails]: OutcomeDetails[K] } = {};
+    if (this.#latencyMs !== undefined) details.latencyMs = this.#latencyMs;
+    if (failure !== undefined) details.failure = failure;
+    if (this.#retryAfterMs !== undefined) details.retryAfterMs = this.#retryAfterMs;
+    this.#pick.done(outcome, details);
+  }
+}
