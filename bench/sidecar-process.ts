@@ -49,15 +49,20 @@ export async function end(child: ChildProcess): Promise<void> {
   cancelForce();
 }
 
-/** Where a sidecar's admin server listens: its first log line that has it says so. Reads on for as long as it runs. */
-export async function adminUrlOf(child: ChildProcess): Promise<string> {
-  let text = '';
-  for await (const chunk of child.stdout?.iterator({ destroyOnReturn: false }) ?? []) {
-    text += chunk;
-    const url = /"admin":"([^"]+)"/.exec(text)?.[1];
-    if (url === undefined) continue;
-    child.stdout?.resume();
-    return url;
-  }
-  throw new Error(`the sidecar ended before it ran\n${text}`);
+/**
+ * Where a sidecar's admin server listens: its first log line that has it says so. Reads on for as long as it runs, because
+ * a sidecar whose log nobody reads waits for the reader.
+ */
+export function adminUrlOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    let url: string | undefined;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (url !== undefined) return;
+      text += chunk.toString();
+      url = /"admin":"([^"]+)"/.exec(text)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+    child.once('exit', () => reject(new Error(`the sidecar ended before it ran\n${text}`)));
+  });
 }
