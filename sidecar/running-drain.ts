@@ -8,7 +8,6 @@ export interface RunningDrainOptions {
   readonly cause: string;
   readonly settings: DrainSettings;
   readonly clock: Clock;
-  readonly onPhase: (phase: DrainPhase) => void;
 }
 
 export class RunningDrain {
@@ -22,7 +21,7 @@ export class RunningDrain {
   #inFlight: number | undefined;
 
   /** Starts at once. */
-  constructor(subject: DrainSubject, { cause, settings, clock, onPhase }: RunningDrainOptions) {
+  constructor(subject: DrainSubject, { cause, settings, clock }: RunningDrainOptions) {
     this.cause = cause;
     this.#clock = clock;
     this.#startedAt = clock.now();
@@ -39,7 +38,6 @@ export class RunningDrain {
       signal: this.#stop.signal,
       onPhase: (phase) => {
         this.#phase = phase;
-        onPhase(phase);
       },
     }).catch(() => false);
   }

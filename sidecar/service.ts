@@ -6,7 +6,6 @@
 import type { Instance, Registry } from '../registry/contract.js';
 import type { Clock } from '../runtime/clock.js';
 import { isPilotfishError, messageOf } from '../runtime/errors.js';
-import { Emitter, type Event } from '../runtime/events.js';
 import { formatHostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
 import { printable } from '../runtime/printable.js';
@@ -83,7 +82,6 @@ export class Service {
   readonly #orders: OrderBook;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #drains = new Emitter<void>();
   #plan: ServicePlan;
   #health: ServiceHealth;
   #neighbours: Neighbours | undefined;
@@ -139,9 +137,6 @@ export class Service {
   get isDraining(): boolean {
     return this.#drain !== undefined;
   }
-
-  /** Fires when a drain begins, goes on to its next phase or is taken back. */
-  readonly onDrain: Event<void> = this.#drains.event;
 
   /** Hands a heartbeat on. False when the service has no TTL probe. */
   beat(status: BeatStatus, note: string, inFlight: number | undefined): boolean {
@@ -220,7 +215,6 @@ export class Service {
     this.#drain = undefined;
     this.#stage = 'none';
     this.#announce('the drain was taken back');
-    this.#drains.emit();
   }
 
   /** Goes over to another plan of the same instance, in place. @param health Where the probes are others. */
@@ -292,12 +286,10 @@ export class Service {
   #startDrain(cause: string, settings: DrainSettings): RunningDrain {
     const fields = { service: this.name, id: this.id };
     this.#logger.info({ ...fields, cause }, 'draining');
-    const onPhase = (): void => this.#drains.emit();
     const running = new RunningDrain(this.#drainSubject(cause), {
       cause,
       settings,
       clock: this.#clock,
-      onPhase,
     });
     void running.ended.then((isOver) => {
       if (this.#drain !== running) return;

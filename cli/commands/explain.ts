@@ -1,19 +1,11 @@
 /** `pilotfish explain`: who is listed, who may be picked and who may not, and why. */
 
-import { connect, type Excluded, type ExplainedCandidate, type Explanation } from '../../resolver/index.js';
+import type { Excluded, ExplainedCandidate, Explanation } from '../../resolver/index.js';
 import { printable } from '../../runtime/printable.js';
-import { parseArguments } from '../arguments.js';
 import { type Command, FAILED, OK } from '../command.js';
 import { type Output, tableLines } from '../output.js';
-import {
-  JSON_FLAG,
-  REGISTRY_FLAG,
-  REGISTRY_HELP,
-  registryUrls,
-  serviceName,
-  TIMEOUT_FLAG,
-  timeoutMs,
-} from '../registry-options.js';
+import { REGISTRY_HELP } from '../registry-options.js';
+import { withHandle } from '../with-handle.js';
 
 export const command: Command = {
   help: `Tell why a pick of a service goes where it goes: who is listed, who may be picked, who may not and why.
@@ -32,23 +24,14 @@ Examples:
 
 Exit code 1 when nothing can be picked or the registry does not answer.
 `,
-  run: async (args, { env, stdout, stop }) => {
-    const options = { ...REGISTRY_FLAG, ...TIMEOUT_FLAG, ...JSON_FLAG };
-    const { flags, positionals } = parseArguments(args, options, ['service']);
-    const service = serviceName(positionals[0]);
-    const limits = { timeoutMs: timeoutMs(flags), minEndpoints: 0, signal: stop };
-    const discovery = await connect(registryUrls(flags, env));
-    try {
-      const handle = discovery.service(service);
-      await handle.ready(limits);
+  run: (args, surroundings) =>
+    withHandle(args, surroundings, (handle, asJson) => {
+      const { stdout } = surroundings;
       const explanation = handle.explain();
-      if (flags.json === true) stdout.json(explanation);
+      if (asJson) stdout.json(explanation);
       else print(explanation, stdout);
       return explanation.pick === undefined ? FAILED : OK;
-    } finally {
-      await discovery.close();
-    }
-  },
+    }),
 };
 
 function print(explanation: Explanation, stdout: Output): void {

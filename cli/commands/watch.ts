@@ -1,6 +1,7 @@
 /** `pilotfish watch`: a service's list as it changes, and whether it is still confirmed. */
 import type { RegistryReader } from '../../registry/contract.js';
 import { supervise, type WatchUpdate } from '../../registry/supervised.js';
+import { aborted } from '../../runtime/abort.js';
 import { systemClock } from '../../runtime/clock.js';
 import { systemRandom } from '../../runtime/random.js';
 import { parseArguments } from '../arguments.js';
@@ -14,7 +15,6 @@ import {
   serviceName,
   withRegistry,
 } from '../registry-options.js';
-import { aborted } from '../signals.js';
 import { type Line, linesFor, textOf } from '../watch-lines.js';
 
 /** A registry that has shown no list after this long is said to be silent. */

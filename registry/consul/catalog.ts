@@ -8,7 +8,7 @@
 import { abortable } from '../../runtime/abort.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import { deferred } from '../../runtime/deferred.js';
-import { fieldsOf } from './decode.js';
+import { fieldsOf } from '../../runtime/fields.js';
 import { META } from './entry.js';
 import type { ConsulHttp } from './http.js';
 

@@ -3,9 +3,11 @@
  * blocking queries. See `entry.ts` for how an instance looks in Consul.
  */
 import { type LinkedAbort, linkedAbort, withDeadline } from '../../runtime/abort.js';
-import { messageOf, PilotfishError } from '../../runtime/errors.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 import type { Event } from '../../runtime/events.js';
 import { describe, reject } from '../../runtime/expected.js';
+import { fieldsOf } from '../../runtime/fields.js';
+import { ConnectionState } from '../connection-state.js';
 import type {
   Instance,
   OperationOptions,
@@ -18,8 +20,6 @@ import { isName, NAME_RULE } from '../instance.js';
 import type { Backend, BackendContext } from '../open.js';
 import { ConsulAgent } from './agent.js';
 import { Catalog } from './catalog.js';
-import { ConnectionState } from './connection-state.js';
-import { fieldsOf } from './decode.js';
 import { encodeEntry } from './entry.js';
 import { ConsulHttp } from './http.js';
 import { Leftovers } from './leftovers.js';
@@ -53,7 +53,7 @@ class ConsulRegistry implements Registry {
   readonly url: string;
   readonly #settings: ConsulSettings;
   readonly #context: BackendContext;
-  readonly #connection = new ConnectionState();
+  readonly #connection = new ConnectionState(judgeFailure);
   readonly #http: ConsulHttp;
   readonly #agent: ConsulAgent;
   readonly #catalog: Catalog;
@@ -197,4 +197,10 @@ class ConsulRegistry implements Registry {
 
 function closedError(): PilotfishError {
   return new PilotfishError('CLOSED', 'the registry was closed');
+}
+
+function judgeFailure(error: unknown, state: RegistryState): RegistryState {
+  if (isPilotfishError(error, 'BAD_INPUT')) return 'connected';
+  if (isPilotfishError(error, 'DENIED')) return 'denied';
+  return state === 'connecting' ? state : 'suspended';
 }

@@ -8,8 +8,10 @@
  * A proxy of Consul's service mesh is registered under a service name of its own and speaks only to other proxies, so it
  * is nobody's instance.
  */
+
 import { PilotfishError } from '../../runtime/errors.js';
 import { describe, formatProblem } from '../../runtime/expected.js';
+import { type Fields, fieldsOf } from '../../runtime/fields.js';
 import { type Result, rejected, valid } from '../../runtime/result.js';
 import type { Instance, Rejection } from '../contract.js';
 import { escaped } from '../formats/entry-name.js';
@@ -22,8 +24,6 @@ export interface HealthList {
   readonly instances: readonly Instance[];
   readonly rejected: readonly Rejection[];
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The instances in the answer, without the critical ones. Throws UNAVAILABLE when the answer is no list at all. */
 export function decodeHealth(service: string, json: unknown, address?: AddressTag): HealthList {
@@ -144,9 +144,4 @@ function checksOf(value: unknown): readonly Check[] {
 /** Each check by its id. */
 export function checksById(value: unknown): ReadonlyMap<unknown, Check> {
   return new Map(checksOf(value).map((check) => [check.CheckID, check]));
-}
-
-/** The object itself, or an empty one for anything that has no fields. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -9,8 +9,8 @@ import type { Clock } from '../../runtime/clock.js';
 import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 import { formatHostPort } from '../../runtime/host-port.js';
 import { printable } from '../../runtime/printable.js';
+import type { ConnectionState } from '../connection-state.js';
 import { tlsConnector } from '../tls-connector.js';
-import type { ConnectionState } from './connection-state.js';
 import type { ConsulSettings } from './settings.js';
 import type { Token } from './token.js';
 

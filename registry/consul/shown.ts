@@ -2,9 +2,11 @@
  * Whether Consul shows an entry as we wrote it. The agent that owns it and the servers that readers ask are looked at in
  * the same way. A maintenance that somebody else began hides nothing of ours: theirs to begin is theirs to end.
  */
+
+import { fieldsOf } from '../../runtime/fields.js';
 import type { Instance } from '../contract.js';
 import { sameInstance } from '../instance.js';
-import { decodeEntry, fieldsOf } from './decode.js';
+import { decodeEntry } from './decode.js';
 import { checkIdOf, entryId } from './entry.js';
 import {
   type Check,

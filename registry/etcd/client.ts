@@ -5,15 +5,17 @@
 import { abortable, linkedAbort, withDeadline } from '../../runtime/abort.js';
 import { backoffMs } from '../../runtime/backoff.js';
 import { sleep } from '../../runtime/clock.js';
-import { PilotfishError } from '../../runtime/errors.js';
+import { isPilotfishError, PilotfishError } from '../../runtime/errors.js';
+import type { Fields } from '../../runtime/fields.js';
+import { ConnectionState } from '../connection-state.js';
+import type { RegistryState } from '../contract.js';
 import type { BackendContext } from '../open.js';
-import { ConnectionState } from './connection-state.js';
-import { type Fields, headerOf } from './decode.js';
+import { headerOf } from './decode.js';
 import { ClusterIdentity } from './identity.js';
 import { keysBelow, toBase64 } from './keys.js';
 import { Members } from './members.js';
 import { Pulse } from './pulse.js';
-import { isRefusal, mayPass } from './refusal.js';
+import { isAnswer, isRefusal, mayPass } from './refusal.js';
 import type { EtcdSettings } from './settings.js';
 import { Slots } from './slots.js';
 import { Tokens } from './token.js';
@@ -34,7 +36,7 @@ export interface CallOptions {
 }
 
 export class EtcdClient {
-  readonly state = new ConnectionState();
+  readonly state = new ConnectionState(judgeFailure);
   readonly identity: ClusterIdentity;
   /** How long a call may take at one member by default. */
   readonly #tryMs: number;
@@ -263,4 +265,11 @@ export class EtcdClient {
     }
     this.identity.saw(revision);
   }
+}
+
+/** Only calls that need the quorum are judged. A lease that is gone, or a refusal, is not undone by a lost connection. */
+function judgeFailure(error: unknown, state: RegistryState): RegistryState {
+  if (isPilotfishError(error, 'DENIED')) return 'denied';
+  if (isAnswer(error)) return 'connected';
+  return state === 'connected' ? 'suspended' : state;
 }

@@ -2,8 +2,7 @@
  * Reads what the JSON gateway says. It leaves out whatever is zero, false or empty, writes 64-bit numbers as strings and
  * bytes as base64; a proxy, an attacker or a newer etcd may say something else, so nothing is taken for granted.
  */
-
-export type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, fieldsOf } from '../../runtime/fields.js';
 
 /** One key as it was read. */
 export interface KeyValue {
@@ -18,11 +17,6 @@ export interface KeyValue {
 export interface WatchEvent {
   readonly type: 'put' | 'delete';
   readonly kv: KeyValue;
-}
-
-/** The object itself, or an empty one for anything that has no fields. */
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 export function listOf(value: unknown): readonly unknown[] {

@@ -3,8 +3,8 @@
  * message, because messages change between versions.
  */
 import { type ErrorCode, isPilotfishError, PilotfishError } from '../../runtime/errors.js';
+import { fieldsOf } from '../../runtime/fields.js';
 import { printable } from '../../runtime/printable.js';
-import { fieldsOf } from './decode.js';
 
 /** Why, as far as it makes a difference here. */
 export type Reason =

@@ -1,7 +1,9 @@
 /** The few reads and writes of keys that a registry needs. Every write is conditional, so that it may be sent twice. */
+
+import { type Fields, fieldsOf } from '../../runtime/fields.js';
 import { nextTurn } from '../../runtime/next-turn.js';
 import type { CallOptions, EtcdClient } from './client.js';
-import { type Fields, fieldsOf, headerOf, type KeyValue, keyValueOf, listOf } from './decode.js';
+import { headerOf, type KeyValue, keyValueOf, listOf } from './decode.js';
 import { type KeyRange, keyAfter, toBase64 } from './keys.js';
 
 /** A page is decoded in one turn of the event loop. */

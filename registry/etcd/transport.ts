@@ -4,11 +4,11 @@
  */
 import { type Dispatcher, Pool } from 'undici';
 import { PilotfishError } from '../../runtime/errors.js';
+import { type Fields, fieldsOf } from '../../runtime/fields.js';
 import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
 import { printable } from '../../runtime/printable.js';
 import type { TlsFiles } from '../../runtime/tls-files.js';
 import { tlsConnector } from '../tls-connector.js';
-import { type Fields, fieldsOf } from './decode.js';
 import { EtcdRefusal, refusalOf } from './refusal.js';
 
 export type Lane = 'calls' | 'beats' | 'streams';

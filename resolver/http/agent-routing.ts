@@ -6,12 +6,10 @@ import { formatHostPort } from '../../runtime/host-port.js';
 import type { ServiceHandle } from '../service-handle.js';
 import { AgentRequest } from './agent-request.js';
 import { isServing } from './endpoint-pools.js';
-import { isFailureStatus } from './failure.js';
-import { READY_TIMEOUT_MS, type RoutingOptions, STALLED_AFTER_MS } from './options.js';
-import type { LifeContext } from './request-life.js';
+import { READY_TIMEOUT_MS, type RoutingOptions } from './options.js';
+import { type LifeContext, lifeContext } from './request-life.js';
 import { serviceNaming } from './service-names.js';
 import { openHandle, type Services } from './services.js';
-import { StalledBodies } from './stalled-bodies.js';
 
 /** Where a request is to be connected, as node:http hands it to an agent. */
 export interface Target {
@@ -42,11 +40,7 @@ export class AgentRouting {
     this.#agent = agent;
     this.#options = options;
     this.#nameOf = serviceNaming(options.services);
-    this.#context = {
-      clock: services.clock,
-      isFailure: options.isFailure ?? isFailureStatus,
-      stalled: new StalledBodies(services.clock, options.stalledAfterMs ?? STALLED_AFTER_MS),
-    };
+    this.#context = lifeContext(services.clock, options);
   }
 
   addRequest(request: ClientRequest, target: Target, send: Send): void {

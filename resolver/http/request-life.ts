@@ -4,8 +4,9 @@
  */
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureKind, Outcome, OutcomeDetails, Pick } from '../policy.js';
-import { failureOf, isOwnFault, isTimeout, mayAskForRest, retryAfterMs } from './failure.js';
-import type { StalledBodies } from './stalled-bodies.js';
+import { failureOf, isFailureStatus, isOwnFault, isTimeout, mayAskForRest, retryAfterMs } from './failure.js';
+import { type RoutingOptions, STALLED_AFTER_MS } from './options.js';
+import { StalledBodies } from './stalled-bodies.js';
 
 /** Where the request is in flight. */
 export interface Lane {
@@ -19,6 +20,14 @@ export interface LifeContext {
   readonly clock: Clock;
   readonly isFailure: (status: number) => boolean;
   readonly stalled: StalledBodies;
+}
+
+/** What all requests of one way of sending share, with the defaults filled in. */
+export function lifeContext(
+  clock: Clock,
+  { isFailure = isFailureStatus, stalledAfterMs = STALLED_AFTER_MS }: RoutingOptions,
+): LifeContext {
+  return { clock, isFailure, stalled: new StalledBodies(clock, stalledAfterMs) };
 }
 
 export class RequestLife {

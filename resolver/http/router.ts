@@ -5,12 +5,11 @@ import { PilotfishError } from '../../runtime/errors.js';
 import { fail } from './early-start.js';
 import { CONNECT_TIMEOUT_MS } from './endpoint-pool.js';
 import { EndpointPools } from './endpoint-pools.js';
-import { isFailureStatus } from './failure.js';
-import { CLOSE_TIMEOUT_MS, type DispatcherOptions, READY_TIMEOUT_MS, STALLED_AFTER_MS } from './options.js';
+import { CLOSE_TIMEOUT_MS, type DispatcherOptions, READY_TIMEOUT_MS } from './options.js';
+import { lifeContext } from './request-life.js';
 import { Route, type RouteContext } from './route.js';
 import { serviceNaming } from './service-names.js';
 import { openHandle, type Services } from './services.js';
-import { StalledBodies } from './stalled-bodies.js';
 import type { Undici } from './undici.js';
 
 export class Router {
@@ -29,9 +28,7 @@ export class Router {
     this.#options = options;
     this.#nameOf = serviceNaming(options.services);
     this.#context = {
-      clock: services.clock,
-      isFailure: options.isFailure ?? isFailureStatus,
-      stalled: new StalledBodies(services.clock, options.stalledAfterMs ?? STALLED_AFTER_MS),
+      ...lifeContext(services.clock, options),
       readyTimeoutMs: options.readyTimeoutMs ?? READY_TIMEOUT_MS,
       pickRequest: options.pickRequest,
     };

@@ -6,6 +6,7 @@
 import { isWeight, MAX_WEIGHT } from '../../registry/instance.js';
 import { formatDuration } from '../../runtime/duration.js';
 import { describe, type Problem } from '../../runtime/expected.js';
+import { fieldsOf } from '../../runtime/fields.js';
 import { printable } from '../../runtime/printable.js';
 
 /** Who wants it, why, and until when. Times in milliseconds since the Unix epoch: an order outlives a process. */
@@ -106,8 +107,4 @@ function parseOrder(value: unknown, path: string, problems: Problem[]): Order | 
 /** One printable line each, not too long for a registry entry. */
 export function textsOf(reason: string, who: string): Pick<Order, 'reason' | 'who'> {
   return { reason: printable(reason, MAX_TEXT_LENGTH), who: printable(who, MAX_TEXT_LENGTH) };
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

@@ -3,6 +3,7 @@
  * beside it in this folder; all it knows of the process comes as an argument.
  */
 import { destination } from 'pino';
+import { aborted } from '../../runtime/abort.js';
 import { systemClock } from '../../runtime/clock.js';
 import { printable } from '../../runtime/printable.js';
 import { systemRandom } from '../../runtime/random.js';
@@ -177,11 +178,4 @@ class Life {
 
 function targetOf({ adminUrl: url, adminToken: token }: Sidecar): AdminTarget {
   return { url, token };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest';
 import type { RegistryState } from '../../registry/contract.js';
-import type { Fields } from '../../registry/etcd/decode.js';
 import { open, openWritable } from '../../registry/open.js';
 import { freshService, instanceOf } from '../../registry/testing/index.js';
 import { Watching } from '../../registry/testing/watching.js';
 import { sleep, systemClock } from '../../runtime/clock.js';
+import type { Fields } from '../../runtime/fields.js';
 import type { Logger } from '../../runtime/logger.js';
 import { silentLogger } from '../../runtime/logger.js';
 import type { RunningServer } from '../servers/index.js';

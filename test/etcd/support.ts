@@ -1,5 +1,6 @@
 /** What the tests of etcd share: plain requests to a member, beside the client that is tested. */
-import { type Fields, listOf } from '../../registry/etcd/decode.js';
+import { listOf } from '../../registry/etcd/decode.js';
+import type { Fields } from '../../runtime/fields.js';
 import type { Random } from '../../runtime/random.js';
 
 export function toBase64(text: string): string {

@@ -1,17 +1,23 @@
 /**
- * What the calls say about the connection. The gateway has no session, so the state is that of the newest call: an old
- * one that fails says nothing when one sent after it was answered. Only calls that need the quorum are told here.
+ * What the calls say about the connection to a registry that knows no sessions. The state is that of the newest call: an
+ * old one that fails, such as a blocking query, says nothing when one sent after it was answered.
  */
-import { isPilotfishError } from '../../runtime/errors.js';
-import { Emitter, type Event } from '../../runtime/events.js';
-import type { RegistryState } from '../contract.js';
-import { isAnswer } from './refusal.js';
+import { Emitter, type Event } from '../runtime/events.js';
+import type { RegistryState } from './contract.js';
+
+/** What a failed call says: `connected` when it was answered all the same, `state` as it is when it says nothing. */
+export type JudgeFailure = (error: unknown, state: RegistryState) => RegistryState;
 
 export class ConnectionState {
+  readonly #judge: JudgeFailure;
   readonly #changes = new Emitter<RegistryState>();
   #state: RegistryState = 'connecting';
   #tickets = 0;
   #newestAnswer = 0;
+
+  constructor(judge: JudgeFailure) {
+    this.#judge = judge;
+  }
 
   readonly onChange: Event<RegistryState> = this.#changes.event;
 
@@ -32,7 +38,7 @@ export class ConnectionState {
     }
   }
 
-  /** The lease is gone; the next answer makes it `connected` again. */
+  /** What kept our entries is gone; the next answer makes it `connected` again. */
   expired(): void {
     this.#move('expired');
   }
@@ -48,9 +54,9 @@ export class ConnectionState {
 
   #failed(ticket: number, error: unknown): void {
     if (ticket < this.#newestAnswer) return;
-    if (isPilotfishError(error, 'DENIED')) this.#move('denied');
-    else if (isAnswer(error)) this.#answered(ticket);
-    else if (this.#state === 'connected') this.#move('suspended');
+    const said = this.#judge(error, this.#state);
+    if (said === 'connected') this.#answered(ticket);
+    else this.#move(said);
   }
 
   #move(to: RegistryState): void {
