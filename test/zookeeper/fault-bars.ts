@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, type TestContext } from 'vitest';
+import { standstillMs } from '../helpers/standstill.js';
 import { type Driver, knownFailures } from './fault-known-failures.js';
 
 const POLL_MS = 10;
@@ -33,7 +34,10 @@ export class Bars {
     this.#judge(what, got === expected, got === expected ? got : `${got}, expected ${expected}`);
   }
 
-  /** Waits for the condition, for `limitMs` after `from` and a little longer, and judges when it came true. */
+  /**
+   * Waits for the condition, for `limitMs` after `from` and a little longer, and judges when it came true. Whatever the
+   * machine took from this process meanwhile is added to the limit.
+   */
   async within(
     what: string,
     from: number,
@@ -41,13 +45,14 @@ export class Bars {
     isTrue: () => boolean | Promise<boolean>,
     patienceMs = 3_000,
   ): Promise<void> {
-    const giveUpAt = from + limitMs + patienceMs;
+    const stoodStill = standstillMs();
+    const limit = (): number => limitMs + standstillMs() - stoodStill;
     while (!(await isTrue())) {
-      if (performance.now() > giveUpAt)
-        return this.#judge(what, false, `not within ${limitMs + patienceMs} ms`);
+      if (performance.now() > from + limit() + patienceMs)
+        return this.#judge(what, false, `not within ${Math.round(limit() + patienceMs)} ms`);
       await delay(POLL_MS);
     }
-    this.atMost(`${what} after ms`, performance.now() - from, limitMs);
+    this.atMost(`${what} after ms`, performance.now() - from, limit());
   }
 
   /** Compares what was missed with what is known to be. */

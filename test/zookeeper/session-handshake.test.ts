@@ -148,6 +148,23 @@ describe('while no server takes the session', () => {
     expect(session.zk.trouble).toBeUndefined();
   });
 
+  test('an outage that takes one form after another is told once in five seconds', async () => {
+    const told: object[] = [];
+    const logger = { debug() {}, info() {}, warn: (fields: object) => told.push(fields), error() {} };
+    const readOnly = { onHandshake: (connection: FakeConnection) => connection.grant({ readOnly: true }) };
+    const closing = { onHandshake: (connection: FakeConnection) => connection.end() };
+    await using server = await FakeServer.start(readOnly);
+    await using session = drive([server], { logger });
+    for (let second = 0; second < 20; second++) {
+      server.script = second % 2 === 0 ? readOnly : closing;
+      await session.pass(1_000);
+    }
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.length).toBeLessThanOrEqual(4);
+    server.script = {};
+    await session.until(() => session.zk.state === 'connected');
+  });
+
   test('operations are refused at once, and nothing of them is sent later', async () => {
     await using server = await FakeServer.start({ onHandshake: (connection) => connection.end() });
     await using session = drive([server]);

@@ -38,6 +38,8 @@ const ATTEMPTS_PER_SESSION = 3;
 /** The addresses of before are good enough when the new ones take longer than this, or a tenth of the session. */
 const REFRESH_LIMIT_MS = 1_000;
 const CLOSE_LIMIT_MS = 1_000;
+/** An outage that takes one form after another is told no more often than this. */
+const TOLD_EVERY_MS = 5_000;
 const PASSWORD_BYTES = 16;
 const NO_SESSION: Pick<ConnectReply, 'sessionId' | 'password'> = {
   sessionId: 0n,
@@ -60,6 +62,8 @@ export class WireSession {
   #connection: WireConnection | undefined;
   #pulse: Pulse | undefined;
   #trouble: string | undefined;
+  /** What the log says of the present outage. */
+  #told: { readonly trouble: string; readonly at: number } | undefined;
   /** Since when every server that answers has refused to resume the session. */
   #refusedSince: number | undefined;
   #closing: Promise<void> | undefined;
@@ -174,11 +178,15 @@ export class WireSession {
     return refusals > 0 ? this.#doubt(addresses) : undefined;
   }
 
-  /** An outage is told once, and again when it becomes another one. */
+  /** An outage is told once, and again when it becomes another one: servers that go one by one fill no log. */
   #failed(trouble: string): void {
-    if (this.#trouble === trouble) return;
+    const { clock, logger } = this.#options;
+    const now = clock.now();
     this.#trouble = trouble;
-    this.#options.logger.warn({ trouble }, 'no zookeeper server takes the session, trying on');
+    if (this.#told !== undefined && (this.#told.trouble === trouble || now < this.#told.at + TOLD_EVERY_MS))
+      return;
+    this.#told = { trouble, at: now };
+    logger.warn({ trouble }, 'no zookeeper server takes the session, trying on');
   }
 
   /** Resumes the session on this server, or begins it. Rejects when it does not take it. */
@@ -238,6 +246,7 @@ export class WireSession {
     this.#timeoutMs = timeoutMs;
     this.#refusedSince = undefined;
     this.#trouble = undefined;
+    this.#told = undefined;
   }
 
   /**
