@@ -36,6 +36,7 @@ export { type TierOptions, tiers } from './filters/tiers.js';
 export { type ZoneOptions, zoneAware } from './filters/zone-aware.js';
 export type { ServiceDispatcher } from './http/dispatcher.js';
 export type { DispatcherOptions, RoutingOptions } from './http/options.js';
+export type { DispatchRetryOptions } from './http/retry.js';
 export type { ServiceNames } from './http/service-names.js';
 export type { Held, HoldReason } from './list/hold.js';
 export type { HoldOptions, ListOptions } from './list/options.js';

@@ -157,7 +157,7 @@ const METRICS: readonly SampledMetric[] = [
     type: 'counter',
     labels: ['service'],
     unit: 'requests',
-    meaning: 'Requests that calls sent again after a failure.',
+    meaning: 'Requests sent again, to another endpoint, after a failure.',
     samplesOf: ({ retries }) => one(retries.retries),
     combine: add,
   },

@@ -12,6 +12,7 @@ import { Latest } from '../runtime/latest.js';
 import type { Balancer } from './balancer.js';
 import { call } from './call/call.js';
 import type { CallOptions, Work } from './call/options.js';
+import type { ServiceCalls } from './call/service-calls.js';
 import { type Explanation, explain } from './explain.js';
 import { closedError, unusableError } from './failures.js';
 import type { Held } from './list/hold.js';
@@ -122,6 +123,11 @@ export class ServiceHandle {
   /** Like `tryPick`, but none of these instances; undefined when there is no other. For calls, which count apart. */
   pickOther(avoided: ReadonlySet<string>, request?: PickRequest): Pick | undefined {
     return this.#closed ? undefined : this.#balancer.pickOther(avoided, request);
+  }
+
+  /** What all requests of this service share, for the dispatcher. */
+  get calls(): ServiceCalls {
+    return this.#cache.calls;
   }
 
   /**

@@ -1,5 +1,6 @@
-/** What the calls of one service did. Plain integers that only grow; metrics read them. */
+/** What the calls of one service and the requests of its dispatchers did. Plain integers that only grow; metrics read them. */
 export interface RetryCounts {
+  /** What callers asked for. */
   calls: number;
   /** Requests sent, first ones included. */
   attempts: number;

@@ -41,6 +41,7 @@ export class Others {
   ): Pick | undefined {
     if (candidates !== this.#candidates) this.#pickers.clear();
     this.#candidates = candidates;
+    if (candidates.every(({ id }) => avoided.has(id))) return undefined;
     const all = this.#pickerWithout(new Set());
     return (all && search(all, avoided, request)) ?? this.#pickerWithout(avoided)?.pick(request);
   }

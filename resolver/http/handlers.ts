@@ -1,11 +1,14 @@
 /**
- * Handlers that pass everything on to the caller's and keep the account of the request meanwhile. undici has two dialects:
- * undici 7 and the built-in fetch of Node 20 to 24 speak the older, Node 26 and undici 8 the newer. Each has its own
- * decorator, because translating between them costs more than everything else here.
+ * Handlers that pass everything on to the caller's and keep the account of the attempt meanwhile; what fails before the response
+ * has begun may go elsewhere, and is then not passed on. undici has two dialects: undici 7 and the built-in fetch of Node 20
+ * to 24 speak the older, Node 26 and undici 8 the newer. Each has its own decorator, because translating between them costs
+ * more than everything else here.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { FailureKind } from '../policy.js';
+import { drain } from './drain.js';
 import type { RequestLife } from './request-life.js';
 import type { Stallable } from './stalled-bodies.js';
 
@@ -19,26 +22,45 @@ export function usesController(handler: Handler): boolean {
   return typeof handler.onRequestStart === 'function';
 }
 
-export function accounted(handler: Handler, life: RequestLife): Handler {
-  return usesController(handler) ? new ControllerHandler(handler, life) : new CallbackHandler(handler, life);
+/** The request that this is an attempt of. */
+export interface Whole {
+  /** Asked about a failure before the caller is told of it. True when it is not to be told. */
+  goesElsewhere(failure: FailureKind | undefined): boolean;
+  /** The caller wants no answer any more. */
+  giveUp(): void;
+}
+
+export function accounted(handler: Handler, life: RequestLife, whole: Whole): Handler {
+  return usesController(handler)
+    ? new ControllerHandler(handler, life, whole)
+    : new CallbackHandler(handler, life, whole);
 }
 
 class CallbackHandler implements Handler, Stallable {
-  readonly #handler: Handler;
+  /** The caller's, or one that drains what nobody wants. */
+  #handler: Handler;
   readonly #life: RequestLife;
+  readonly #whole: Whole;
   progress = 0;
+  #abort: Abort | undefined;
   #aborted: { readonly reason: unknown } | undefined;
+  /** The response has begun: from now on there is no other attempt. */
+  #begun = false;
   #paused = false;
+  #drained = false;
 
-  constructor(handler: Handler, life: RequestLife) {
+  constructor(handler: Handler, life: RequestLife, whole: Whole) {
     this.#handler = handler;
     this.#life = life;
+    this.#whole = whole;
   }
 
   onConnect(abort: Abort, context?: unknown): void {
     this.#life.sent();
+    this.#abort = abort;
     const noted: Abort = (reason) => {
       this.#aborted ??= { reason };
+      this.#whole.giveUp();
       abort(reason);
     };
     (this.#handler.onConnect as ((abort: Abort, context: unknown) => void) | undefined)?.(noted, context);
@@ -50,7 +72,9 @@ class CallbackHandler implements Handler, Stallable {
 
   onHeaders(status: number, headers: Buffer[], resume: () => void, statusText: string): boolean {
     if (status < 200) return this.#handler.onHeaders?.(status, headers, resume, statusText) ?? true;
-    this.#life.answered(status, (name) => rawHeader(headers, name));
+    const failure = this.#life.answered(status, (name) => rawHeader(headers, name));
+    this.#begun = true;
+    if (failure !== undefined && this.#whole.goesElsewhere(failure)) return this.#drain();
     const moveOn = (): void => {
       this.#move();
       resume();
@@ -64,6 +88,7 @@ class CallbackHandler implements Handler, Stallable {
   }
 
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
+    this.#begun = true;
     this.#life.answered(status, (name) => rawHeader(headers ?? [], name));
     socket.once('close', () => this.#life.ended());
     this.#handler.onUpgrade?.(status, headers, socket);
@@ -76,10 +101,9 @@ class CallbackHandler implements Handler, Stallable {
   }
 
   onError(error: Error): void {
-    if (this.#aborted === undefined) this.#life.failed(error);
-    else this.#life.aborted(this.#aborted.reason, this.#paused);
+    const failure = this.#failed(error);
     this.#move();
-    this.#handler.onError?.(error);
+    if (this.#begun || !this.#whole.goesElsewhere(failure)) this.#handler.onError?.(error);
   }
 
   onBodySent(chunk: unknown, bytes?: unknown): void {
@@ -96,6 +120,21 @@ class CallbackHandler implements Handler, Stallable {
 
   abandoned(): void {
     this.#life.ended();
+    if (this.#drained) this.#abort?.();
+  }
+
+  #failed(error: Error): FailureKind | undefined {
+    if (this.#aborted === undefined) return this.#life.failed(error);
+    this.#life.aborted(this.#aborted.reason, this.#paused);
+    return undefined;
+  }
+
+  /** Nobody reads it, so that it counts as one that stands still when nothing of it comes. */
+  #drain(): boolean {
+    this.#drained = true;
+    this.#handler = drain(() => this.#abort?.());
+    this.#note(false);
+    return true;
   }
 
   /** @param goOn What the caller's handler returned: false asks for a pause. */
@@ -114,15 +153,21 @@ class CallbackHandler implements Handler, Stallable {
 }
 
 class ControllerHandler implements Handler, Stallable {
-  readonly #handler: Handler;
+  /** The caller's, or one that drains what nobody wants. */
+  #handler: Handler;
   readonly #life: RequestLife;
+  readonly #whole: Whole;
   progress = 0;
   #controller: Controller | undefined;
+  /** The response has begun: from now on there is no other attempt. */
+  #begun = false;
   #marked = false;
+  #drained = false;
 
-  constructor(handler: Handler, life: RequestLife) {
+  constructor(handler: Handler, life: RequestLife, whole: Whole) {
     this.#handler = handler;
     this.#life = life;
+    this.#whole = whole;
   }
 
   onRequestStart(controller: Controller, context: unknown): void {
@@ -137,6 +182,7 @@ class ControllerHandler implements Handler, Stallable {
     headers: IncomingHttpHeaders,
     socket: Duplex,
   ): void {
+    this.#begun = true;
     this.#life.answered(status, (name) => firstOf(headers[name]));
     socket.once('close', () => this.#life.ended());
     this.#handler.onRequestUpgrade?.(controller, status, headers, socket);
@@ -148,7 +194,11 @@ class ControllerHandler implements Handler, Stallable {
     headers: IncomingHttpHeaders,
     statusMessage?: string,
   ): void {
-    if (status >= 200) this.#life.answered(status, (name) => firstOf(headers[name]));
+    if (status >= 200) {
+      const failure = this.#life.answered(status, (name) => firstOf(headers[name]));
+      this.#begun = true;
+      if (failure !== undefined && this.#whole.goesElsewhere(failure)) this.#drain(controller);
+    }
     this.#handler.onResponseStart?.(controller, status, headers, statusMessage);
     this.#note(controller);
   }
@@ -167,24 +217,38 @@ class ControllerHandler implements Handler, Stallable {
   }
 
   onResponseError(controller: Controller, error: Error): void {
-    const { aborted = false, reason, paused } = this.#controller ?? {};
-    if (aborted) this.#life.aborted(reason, paused === true);
-    else this.#life.failed(error);
+    const failure = this.#failed(error);
     this.#move();
-    this.#handler.onResponseError?.(controller, error);
+    if (this.#begun || !this.#whole.goesElsewhere(failure))
+      this.#handler.onResponseError?.(controller, error);
   }
 
   isPaused(): boolean {
-    return this.#controller?.paused === true;
+    return this.#drained || this.#controller?.paused === true;
   }
 
   abandoned(): void {
     this.#marked = false;
     this.#life.ended();
+    if (this.#drained) this.#controller?.abort(new Error('the rest of the response is not wanted'));
+  }
+
+  #failed(error: Error): FailureKind | undefined {
+    const { aborted = false, reason, paused } = this.#controller ?? {};
+    if (!aborted) return this.#life.failed(error);
+    this.#whole.giveUp();
+    this.#life.aborted(reason, paused === true);
+    return undefined;
+  }
+
+  #drain(controller: Controller): void {
+    this.#drained = true;
+    this.#handler = drain(() => controller.abort(new Error('the rest of the response is not wanted')));
+    this.#note(controller);
   }
 
   #note(controller: Controller): void {
-    if (!controller.paused) return;
+    if (!this.#drained && !controller.paused) return;
     this.#marked = true;
     this.#life.stalled.add(this);
   }

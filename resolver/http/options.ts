@@ -1,6 +1,7 @@
 /** The options of a dispatcher, with their defaults. */
 import type { Dispatcher, Pool } from 'undici';
 import type { PickRequest, Policy } from '../policy.js';
+import type { DispatchRetryOptions } from './retry.js';
 import type { ServiceNames } from './service-names.js';
 
 /** What both the dispatcher and the agents of node:http take. */
@@ -20,6 +21,11 @@ export interface RoutingOptions {
 export interface DispatcherOptions extends RoutingOptions {
   /** What a policy may choose by, such as a key for `consistentHash`. Synchronous, called for every request. */
   readonly pickRequest?: (request: Dispatcher.DispatchOptions) => PickRequest | undefined;
+  /**
+   * What happens to requests that fail before their response has begun: sent again, to another endpoint, where that is safe.
+   * Default: twice at most, within the budget of the service. `false`: never.
+   */
+  readonly retry?: DispatchRetryOptions | false;
   /**
    * Options of the undici pool of each endpoint: connections, timeouts, TLS (`connect: { ca }`). Default: undici's, with a
    * connect timeout of 2 s.

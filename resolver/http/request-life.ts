@@ -56,13 +56,18 @@ export class RequestLife {
     this.#sentMs = this.#context.clock.now();
   }
 
-  /** The head of the final response. @param header Reads one of its fields, by its name in lower case. */
-  answered(status: number, header: (name: string) => string | undefined): void {
-    const { clock } = this.#context;
+  /**
+   * The head of the final response. @param header Reads one of its fields, by its name in lower case.
+   *
+   * @returns `status` where the answer is a failure of the endpoint.
+   */
+  answered(status: number, header: (name: string) => string | undefined): 'status' | undefined {
+    const { clock, isFailure } = this.#context;
     this.#status = status;
     if (this.#sentMs !== undefined) this.#latencyMs = clock.now() - this.#sentMs;
     const rest = mayAskForRest(status) ? header('retry-after') : undefined;
     if (rest !== undefined) this.#retryAfterMs = retryAfterMs(rest, clock.wallNow());
+    return isFailure(status) ? 'status' : undefined;
   }
 
   /** The response is complete, or nobody reads it any more: what counts is its status. */
@@ -71,10 +76,12 @@ export class RequestLife {
     else this.#settle('ok');
   }
 
-  failed(error: unknown): void {
-    if (isOwnFault(error)) this.#broke(undefined);
-    else if (this.#lane.isConnectFailure(error)) this.#settle('error', 'connect');
-    else this.#broke(this.#sentMs === undefined ? undefined : failureOf(error));
+  /** @returns What the endpoint did; undefined where it did nothing wrong. */
+  failed(error: unknown): FailureKind | undefined {
+    const failure = this.#failureOf(error);
+    if (failure === 'connect') this.#settle('error', 'connect');
+    else this.#broke(failure);
+    return failure;
   }
 
   /**
@@ -83,6 +90,12 @@ export class RequestLife {
    */
   aborted(reason: unknown, isPaused: boolean): void {
     this.#broke(isTimeout(reason) && !isPaused && this.#sentMs !== undefined ? 'timeout' : undefined);
+  }
+
+  #failureOf(error: unknown): FailureKind | undefined {
+    if (isOwnFault(error)) return undefined;
+    if (this.#lane.isConnectFailure(error)) return 'connect';
+    return this.#sentMs === undefined ? undefined : failureOf(error);
   }
 
   /** A bad status is the first thing that went wrong, whatever happened to the rest of the response. */

@@ -1,34 +1,38 @@
-/** The way of the requests for one origin of a service: pick, count, send, and hear how it ended. */
+/** The way of the requests for one origin of a service. A request waits here for the first list, and for nothing else. */
 import type { Dispatcher } from 'undici';
 import type { PickRequest } from '../policy.js';
 import type { ServiceHandle } from '../service-handle.js';
 import { fail, startEarly } from './early-start.js';
 import type { EndpointPools } from './endpoint-pools.js';
-import { accounted } from './handlers.js';
-import { type LifeContext, RequestLife } from './request-life.js';
+import { Exchange, type Way } from './exchange.js';
+import type { LifeContext } from './request-life.js';
+import type { RetryPlan } from './retry.js';
 
 type Handler = Dispatcher.DispatchHandler;
 type Options = Dispatcher.DispatchOptions;
 
-export interface RouteContext extends LifeContext {
+export interface RouteContext {
+  readonly life: LifeContext;
   readonly readyTimeoutMs: number;
   readonly pickRequest: ((request: Options) => PickRequest | undefined) | undefined;
+  readonly retry: RetryPlan | undefined;
 }
 
 export class Route {
   readonly #handle: ServiceHandle;
-  readonly #pools: EndpointPools;
   readonly #context: RouteContext;
+  readonly #way: Way;
 
   constructor(handle: ServiceHandle, pools: EndpointPools, context: RouteContext) {
+    const { life, retry } = context;
     this.#handle = handle;
-    this.#pools = pools;
     this.#context = context;
+    this.#way = { handle, calls: handle.calls, pools, life, retry };
     handle.onChange(({ snapshot }) => pools.keep(snapshot.instances));
   }
 
   get pools(): EndpointPools {
-    return this.#pools;
+    return this.#way.pools;
   }
 
   /** Throws where nothing can be picked. */
@@ -39,7 +43,7 @@ export class Route {
 
   /** No new requests; those in flight finish. */
   retire(): Promise<void> {
-    this.#pools.retire();
+    this.pools.retire();
     return this.#handle.close();
   }
 
@@ -54,9 +58,6 @@ export class Route {
   }
 
   #send(options: Options, handler: Handler): void {
-    const pick = this.#handle.pick(this.#context.pickRequest?.(options));
-    const pool = this.#pools.get(pick.instance);
-    pool.enter();
-    pool.dispatch(options, accounted(handler, new RequestLife(pick, pool, this.#context)));
+    new Exchange(this.#way, options, handler, this.#context.pickRequest?.(options)).begin();
   }
 }

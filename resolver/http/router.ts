@@ -7,6 +7,7 @@ import { CONNECT_TIMEOUT_MS } from './endpoint-pool.js';
 import { EndpointPools } from './endpoint-pools.js';
 import { CLOSE_TIMEOUT_MS, type DispatcherOptions, READY_TIMEOUT_MS } from './options.js';
 import { lifeContext } from './request-life.js';
+import { retryPlan } from './retry.js';
 import { Route, type RouteContext } from './route.js';
 import { serviceNaming } from './service-names.js';
 import { openHandle, type Services } from './services.js';
@@ -28,9 +29,10 @@ export class Router {
     this.#options = options;
     this.#nameOf = serviceNaming(options.services);
     this.#context = {
-      ...lifeContext(services.clock, options),
+      life: lifeContext(services.clock, options),
       readyTimeoutMs: options.readyTimeoutMs ?? READY_TIMEOUT_MS,
       pickRequest: options.pickRequest,
+      retry: retryPlan(options.retry),
     };
   }
 
@@ -104,6 +106,6 @@ export class Router {
     const routes = [...this.#routes.values()];
     const gone = routes.map(({ pools }) => pools.gone());
     await Promise.all([...routes.map((route) => route.retire()), ...gone, this.#ownAgent()?.close()]);
-    this.#context.stalled.close();
+    this.#context.life.stalled.close();
   }
 }

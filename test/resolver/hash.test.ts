@@ -126,6 +126,14 @@ describe('a bounded load (Mirrokni, Thorup, Zadimoghaddam 2018)', () => {
           expect(load).toBeLessThanOrEqual(Math.ceil((1.25 * (at + 1) * pick.instance.weight) / total));
         });
       }),
+      {
+        examples: [
+          [
+            [3, 1, 1, 8, 16, 20, 1],
+            [0, 0, 0, 0, 0, 1, 0],
+          ],
+        ],
+      },
     );
   });
 

@@ -311,34 +311,41 @@ describe('what an endpoint did is told to the policy', () => {
 describe('in flight', () => {
   const BIG = Buffer.alloc(4 * 1024 * 1024);
 
-  it('is exact under 1000 requests at a time, whatever becomes of them', async () => {
-    for (const id of ['a', 'b', 'c']) {
-      await world.serve(id, (req, res) => {
-        if (req.url === '/reset') req.socket.destroy();
-        else if (req.url === '/bad') res.writeHead(500).end('bad');
-        else if (req.url !== '/hang') res.end('good');
+  it.each([
+    ['each sent once', false as const],
+    ['some of them sent again', {}],
+  ])(
+    'is exact under 1000 requests at a time, %s, whatever becomes of them',
+    async (_, retry) => {
+      for (const id of ['a', 'b', 'c']) {
+        await world.serve(id, (req, res) => {
+          if (req.url === '/reset') req.socket.destroy();
+          else if (req.url === '/bad') res.writeHead(500).end('bad');
+          else if (req.url !== '/hang') res.end('good');
+        });
+      }
+      const dispatcher = world.discovery.dispatcher({ pool: { connections: 50 }, retry });
+      const caller = new AbortController();
+      setMaxListeners(0, caller.signal);
+      const calls = Array.from({ length: 1000 }, async (_, n) => {
+        const path = ['/', '/bad', '/reset', '/hang', '/unread'][n % 5];
+        const signal = path === '/hang' ? caller.signal : undefined;
+        const { body } = await request(`http://orders${path}`, { dispatcher, signal });
+        if (path !== '/unread') await body.text();
       });
-    }
-    const dispatcher = world.discovery.dispatcher({ pool: { connections: 50 } });
-    const caller = new AbortController();
-    setMaxListeners(0, caller.signal);
-    const calls = Array.from({ length: 1000 }, async (_, n) => {
-      const path = ['/', '/bad', '/reset', '/hang', '/unread'][n % 5];
-      const signal = path === '/hang' ? caller.signal : undefined;
-      const { body } = await request(`http://orders${path}`, { dispatcher, signal });
-      if (path !== '/unread') await body.text();
-    });
-    const results = Promise.allSettled(calls);
-    await world.recorder.ends(250);
-    expect(world.recorder.picks).toBe(1000);
-    caller.abort();
-    const rejected = (await results).filter(({ status }) => status === 'rejected');
-    expect(rejected).toHaveLength(400);
-    await world.recorder.ends(1000);
-    expect(world.recorder.ended).toHaveLength(1000);
-    const cancelled = world.recorder.ended.filter(({ outcome }) => outcome === 'cancelled');
-    expect(cancelled).toHaveLength(200);
-  }, 20_000);
+      const results = Promise.allSettled(calls);
+      await world.recorder.ends(250);
+      caller.abort();
+      expect((await results).filter(({ status }) => status === 'rejected')).toHaveLength(400);
+      await eventually('every pick has its end', () => world.recorder.inFlight === 0);
+      const attempts = world.recorder.ended.filter(({ outcome }) => outcome !== 'cancelled');
+      const { retries } = world.discovery.status()[0] ?? {};
+      expect(retries).toMatchObject({ calls: 1000, attempts: 1000 + (retries?.retries ?? 0) });
+      expect(attempts).toHaveLength(800 + (retries?.retries ?? 0));
+      expect((retries?.retries ?? 0) > 0).toBe(retry !== false);
+    },
+    20_000,
+  );
 
   it.each(['fetch', 'request'])('ends for a body that nobody reads, by %s', async (api) => {
     await world.serve('a', (_req, res) => res.end(BIG));

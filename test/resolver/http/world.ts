@@ -83,6 +83,11 @@ export class HttpWorld {
     return new HttpWorld(folder, registry, discovery, recorder);
   }
 
+  /** How many instances there are in the registry. */
+  get listed(): number {
+    return this.#registrations.size;
+  }
+
   /** A server with this behaviour, listed under `id`. */
   async serve(id: string, listener: RequestListener, tls?: Server): Promise<TestServer> {
     const server = await TestServer.start(listener, tls);
@@ -116,11 +121,14 @@ export class TestServer {
   readonly port: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Connections that were ever made. */
+  accepted = 0;
 
   private constructor(server: Server) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
     server.on('connection', (socket) => {
+      this.accepted++;
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });

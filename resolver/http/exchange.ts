@@ -1,0 +1,95 @@
+/**
+ * One request of a caller, with all it takes to answer it: a pick, a connection, and where it fails and may be sent again,
+ * another endpoint. The caller hears of the last attempt only.
+ *
+ * There is no wait between attempts: each goes elsewhere, and the budget keeps them from becoming a storm.
+ */
+import type { Dispatcher } from 'undici';
+import type { RetryBudget } from '../call/retry-budget.js';
+import type { ServiceCalls } from '../call/service-calls.js';
+import type { FailureKind, Pick, PickRequest } from '../policy.js';
+import type { ServiceHandle } from '../service-handle.js';
+import type { EndpointPools } from './endpoint-pools.js';
+import { accounted } from './handlers.js';
+import { type LifeContext, RequestLife } from './request-life.js';
+import { maySendAgain, type RetryPlan } from './retry.js';
+
+type Handler = Dispatcher.DispatchHandler;
+type Request = Dispatcher.DispatchOptions;
+
+/** Where the requests of one origin go, and by what rules. */
+export interface Way {
+  readonly handle: ServiceHandle;
+  readonly calls: ServiceCalls;
+  readonly pools: EndpointPools;
+  readonly life: LifeContext;
+  /** Undefined where nothing is sent again. */
+  readonly retry: RetryPlan | undefined;
+}
+
+export class Exchange {
+  readonly #way: Way;
+  readonly #request: Request;
+  readonly #handler: Handler;
+  /** What the policy chooses by. */
+  readonly #facts: PickRequest | undefined;
+  /** The ids of the endpoints that have had it. */
+  readonly #tried: string[] = [];
+  #givenUp = false;
+
+  constructor(way: Way, request: Request, handler: Handler, facts: PickRequest | undefined) {
+    this.#way = way;
+    this.#request = request;
+    this.#handler = handler;
+    this.#facts = facts;
+  }
+
+  /** Throws where nothing can be picked. */
+  begin(): void {
+    const { handle, calls, retry } = this.#way;
+    const pick = handle.pick(this.#facts);
+    if (retry !== undefined) this.#budget(retry).deposit(calls.clock.now());
+    calls.counters.calls++;
+    this.#sendTo(pick);
+  }
+
+  /** The caller wants no answer any more. */
+  giveUp(): void {
+    this.#givenUp = true;
+  }
+
+  /** To be asked before a failure is told to the caller. True when it is not to be told: the request goes elsewhere. */
+  goesElsewhere(failure: FailureKind | undefined): boolean {
+    const { retry, calls } = this.#way;
+    if (retry === undefined || this.#givenUp || this.#tried.length > retry.retries) return false;
+    if (!maySendAgain(this.#request, failure, retry)) return false;
+    const pick = this.#another(retry);
+    if (pick === undefined) return false;
+    calls.counters.retries++;
+    this.#sendTo(pick);
+    return true;
+  }
+
+  /** One that has not had it, paid for; undefined when there is none, or no budget left. */
+  #another(retry: RetryPlan): Pick | undefined {
+    const { handle, calls } = this.#way;
+    const pick = handle.pickOther(new Set(this.#tried), this.#facts);
+    if (pick === undefined || this.#budget(retry).withdraw(calls.clock.now())) return pick;
+    calls.counters.budgetRefusals++;
+    pick.done('cancelled');
+    return undefined;
+  }
+
+  #sendTo(pick: Pick): void {
+    const { pools, calls, life } = this.#way;
+    const pool = pools.get(pick.instance);
+    this.#tried.push(pick.instance.id);
+    calls.counters.attempts++;
+    pool.enter();
+    pool.dispatch(this.#request, accounted(this.#handler, new RequestLife(pick, pool, life), this));
+  }
+
+  #budget({ budget }: RetryPlan): RetryBudget {
+    return budget ?? this.#way.calls.budget;
+  }
+}
