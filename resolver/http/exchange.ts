@@ -33,8 +33,10 @@ export class Exchange {
   readonly #handler: Handler;
   /** What the policy chooses by. */
   readonly #facts: PickRequest | undefined;
-  /** The ids of the endpoints that have had it. */
-  readonly #tried: string[] = [];
+  /** Where it is now. */
+  #pick: Pick | undefined;
+  /** The ids of the endpoints that have had it; none while the first has it. */
+  #tried: Set<string> | undefined;
   #givenUp = false;
 
   constructor(way: Way, request: Request, handler: Handler, facts: PickRequest | undefined) {
@@ -61,9 +63,9 @@ export class Exchange {
   /** To be asked before a failure is told to the caller. True when it is not to be told: the request goes elsewhere. */
   goesElsewhere(failure: FailureKind | undefined): boolean {
     const { retry, calls } = this.#way;
-    if (retry === undefined || this.#givenUp || this.#tried.length > retry.retries) return false;
-    if (!maySendAgain(this.#request, failure, retry)) return false;
-    const pick = this.#another(retry);
+    if (retry === undefined || this.#givenUp || !maySendAgain(this.#request, failure, retry)) return false;
+    const tried = this.#noteTried();
+    const pick = tried.size > retry.retries ? undefined : this.#another(retry, tried);
     if (pick === undefined) return false;
     calls.counters.retries++;
     this.#sendTo(pick);
@@ -71,9 +73,9 @@ export class Exchange {
   }
 
   /** One that has not had it, paid for; undefined when there is none, or no budget left. */
-  #another(retry: RetryPlan): Pick | undefined {
+  #another(retry: RetryPlan, tried: ReadonlySet<string>): Pick | undefined {
     const { handle, calls } = this.#way;
-    const pick = handle.pickOther(new Set(this.#tried), this.#facts);
+    const pick = handle.pickOther(tried, this.#facts);
     if (pick === undefined || this.#budget(retry).withdraw(calls.clock.now())) return pick;
     calls.counters.budgetRefusals++;
     pick.done('cancelled');
@@ -83,10 +85,16 @@ export class Exchange {
   #sendTo(pick: Pick): void {
     const { pools, calls, life } = this.#way;
     const pool = pools.get(pick.instance);
-    this.#tried.push(pick.instance.id);
+    this.#pick = pick;
     calls.counters.attempts++;
     pool.enter();
     pool.dispatch(this.#request, accounted(this.#handler, new RequestLife(pick, pool, life), this));
+  }
+
+  #noteTried(): ReadonlySet<string> {
+    this.#tried ??= new Set();
+    if (this.#pick !== undefined) this.#tried.add(this.#pick.instance.id);
+    return this.#tried;
   }
 
   #budget({ budget }: RetryPlan): RetryBudget {
