@@ -12,10 +12,25 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const inRoot = (/** @type {string[]} */ ...names) => join(root, ...names);
 
-const LOWEST_NODE = { major: 20, minor: 19 };
+/** Which minor brought `require()` of ES modules to the lines that began without it; see `engines` in package.json. */
+const LOWEST_MINORS = new Map([
+  [20, 19],
+  [22, 12],
+]);
+const LAST_WITHOUT = 22;
 
 /** What the build reads; see `tsconfig.build.json`. */
-const SOURCES = ['runtime', 'registry', 'sidecar', 'resolver', 'cli', 'examples', 'bench', 'test/servers'];
+const SOURCES = [
+  'runtime',
+  'registry',
+  'sidecar',
+  'resolver',
+  'cli',
+  'examples',
+  'bench',
+  'test/servers',
+  'test/nodes',
+];
 const BUILD_SETTINGS = ['tsconfig.json', 'tsconfig.build.json'];
 
 const DIST = inRoot('dist');
@@ -35,9 +50,8 @@ if (!isInstalled() || !isBuilt()) await alone(prepare);
 
 function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const { major: lowest, minor: lowestMinor } = LOWEST_NODE;
-  if (major > lowest || (major === lowest && minor >= lowestMinor)) return;
-  fail(`pilotfish needs Node ${lowest}.${lowestMinor} or later, this is ${process.versions.node}`);
+  if (major > LAST_WITHOUT || minor >= (LOWEST_MINORS.get(major) ?? Number.POSITIVE_INFINITY)) return;
+  fail(`pilotfish needs Node 20.19, 22.12 or later, this is ${process.versions.node}`);
 }
 
 /** Asks again, as another run may have done it all while this one waited for the lock. */
@@ -59,7 +73,9 @@ async function install() {
   if (!done.ok) fail(`${done.output}\ncannot install the dependencies`);
   const driver = await run(process.execPath, ['-e', 'require("zookeeper")']);
   if (!driver.ok)
-    console.log('the optional package zookeeper did not compile here: only zookeeper:// needs it');
+    console.log(
+      'the optional package zookeeper did not compile here: only zookeeper://…?driver=native needs it',
+    );
 }
 
 function isBuilt() {

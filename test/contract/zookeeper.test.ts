@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWritable } from '../../registry/open.js';
 import { connectClient } from '../helpers/zk.js';
+import { DRIVERS, NATIVE_BUILDS } from '../helpers/zk-drivers.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 
-describe.each(['wire', 'native'])('the %s driver', (driver) => {
+describe.each(DRIVERS)('the %s driver', (driver) => {
   let server: RunningServer;
   const url = (): string => `zookeeper://${server.address}/contract/tests?sessionTimeout=2s&driver=${driver}`;
   const publisher = publisherFor(url);
@@ -41,3 +42,13 @@ describe.each(['wire', 'native'])('the %s driver', (driver) => {
     restart: () => server.restart(),
   }));
 });
+
+if (!NATIVE_BUILDS) {
+  test(`the native driver cannot be had on Node ${process.version}, and asking for it says why`, async () => {
+    const message = expect.stringContaining('Node 20 to 24');
+    await expect(openWritable('zookeeper://127.0.0.1:9?driver=native')).rejects.toMatchObject({
+      code: 'DRIVER_MISSING',
+      message,
+    });
+  });
+}

@@ -8,6 +8,8 @@ export interface CliOptions {
   /** Over the environment of the test, from which every `PILOTFISH_` variable is taken out. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The program that runs it. Default: the Node that runs the test. */
+  readonly node?: string;
 }
 
 export interface CliResult {
@@ -32,9 +34,12 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
 }
 
 /** A command that goes on. Whoever starts it ends it, by a signal to `child`. */
-export function startCli(args: readonly string[], { env = {}, cwd }: CliOptions = {}): RunningCli {
+export function startCli(
+  args: readonly string[],
+  { env = {}, cwd, node = process.execPath }: CliOptions = {},
+): RunningCli {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PILOTFISH_'));
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const child = spawn(node, [CLI, ...args], {
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd !== undefined && { cwd }),

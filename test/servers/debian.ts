@@ -2,8 +2,6 @@
  * Gets programs out of Debian packages into a cache folder, as any user and without installing anything:
  * the machine's own mirror and keys, but an apt state of our own, so neither root nor a prior
  * `apt-get update` is needed and nothing on the machine changes. Signatures and hashes are checked by apt.
- *
- * A tree is unpacked in a temporary folder and renamed into place, so two runs at once cannot spoil it.
  */
 import { rmSync } from 'node:fs';
 import {
@@ -13,15 +11,14 @@ import {
   readdir,
   readFile,
   readlink,
-  rename,
-  rm,
   symlink,
   unlink,
   writeFile,
 } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { type AptSource, formatAptSource, parseAptSources, sourcesForSuite } from './apt-sources.js';
-import { cacheFolder, type Environment, exists, findOnPath, run } from './environment.js';
+import { cached } from './cache.js';
+import { cacheFolder, type Environment, findOnPath, run } from './environment.js';
 
 export interface Wanted {
   /** Names the tree in the cache and in the progress line. */
@@ -37,22 +34,14 @@ export interface Wanted {
 /** The folder that holds the unpacked packages; at once when cached, else after one line on stderr. */
 export async function debianTree(wanted: Wanted, env: Environment): Promise<string> {
   const suite = wanted.suite ?? (await ownSuite());
-  const home = join(cacheFolder(env), `debian-${suite}-${wanted.name}`);
-  if (await exists(home)) return home;
-  if (!(await findOnPath('apt-get', env))) throw new Error('no apt-get on PATH');
-  await mkdir(cacheFolder(env), { recursive: true });
-  process.stderr.write(`getting ${wanted.name} from Debian ${suite} …\n`);
-  const work = await mkdtemp(join(cacheFolder(env), '.new-'));
-  try {
-    await unpack(wanted, await openArchive(suite, env), work);
-    await renameUnlessThere(join(work, 'tree'), home);
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
-  return home;
+  return cached(`debian-${suite}-${wanted.name}`, env, async (work) => {
+    if (!(await findOnPath('apt-get', env))) throw new Error('no apt-get on PATH');
+    process.stderr.write(`getting ${wanted.name} from Debian ${suite} …\n`);
+    return unpack(wanted, await openArchive(suite, env), work);
+  });
 }
 
-async function unpack(wanted: Wanted, archive: Archive, work: string): Promise<void> {
+async function unpack(wanted: Wanted, archive: Archive, work: string): Promise<string> {
   const debs = join(work, 'debs');
   const tree = join(work, 'tree');
   await Promise.all([mkdir(debs), mkdir(tree)]);
@@ -61,15 +50,7 @@ async function unpack(wanted: Wanted, archive: Archive, work: string): Promise<v
     await run('dpkg', ['-x', join(debs, deb), tree], { env: archive.env });
   }
   await relink(tree, tree);
-}
-
-/** The other run won the race: its tree is as good as ours. */
-async function renameUnlessThere(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!(await exists(to))) throw error;
-  }
+  return tree;
 }
 
 /** Packages link to absolute paths (`/etc/java-17-openjdk/…`); outside `/` these must stay inside the tree. */

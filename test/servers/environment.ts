@@ -16,8 +16,9 @@ export function cacheFolder(env: Environment): string {
   return join(env.HOME ?? homedir(), '.cache', 'pilotfish');
 }
 
-/** The full path of a program, or undefined when PATH has none. */
+/** The full path of a program, or undefined when PATH has none. A full path is its own, where a program is. */
 export async function findOnPath(program: string, env: Environment): Promise<string | undefined> {
+  if (isAbsolute(program)) return (await isExecutable(program)) ? program : undefined;
   const folders = (env.PATH ?? '').split(delimiter).filter(isAbsolute);
   for (const folder of folders) {
     if (await isExecutable(join(folder, program))) return join(folder, program);
@@ -50,7 +51,7 @@ export interface RunOptions {
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { env, cwd, timeoutMs = 300_000 } = options;
   const path = await findOnPath(file, env);
-  if (path === undefined) throw new Error(`no ${file} on PATH`);
+  if (path === undefined) throw new Error(isAbsolute(file) ? `no program ${file}` : `no ${file} on PATH`);
   return new Promise((resolve, reject) => {
     const settings = { env: { ...env, LC_ALL: 'C' }, cwd, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
     execFile(path, [...args], settings, (error, stdout, stderr) => {

@@ -5,7 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, type TestContext } from 'vitest';
 import { standstillMs } from '../helpers/standstill.js';
-import { type Driver, knownFailures } from './fault-known-failures.js';
+import type { Driver } from '../helpers/zk-drivers.js';
+import { knownFailures } from './fault-known-failures.js';
 
 const POLL_MS = 10;
 

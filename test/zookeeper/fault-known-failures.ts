@@ -2,9 +2,7 @@
  * The bars of the fault matrix that a driver misses, each with the reason. docs/faults.md says the same to people. Our own
  * driver may have none.
  */
-
-export const DRIVERS = ['wire', 'native'] as const;
-export type Driver = (typeof DRIVERS)[number];
+import type { Driver } from '../helpers/zk-drivers.js';
 
 export interface KnownFailure {
   readonly row: string;

@@ -23,13 +23,17 @@ export class MessageProcess<Message extends object | string, Answer> implements 
     }
   }
 
-  /** Resolves when it has said that it is ready. @param script A file of this folder. */
+  /**
+   * Resolves when it has said that it is ready. @param script A file of this folder, or a URL of one. @param node The
+   * program that runs it; default the one that runs this.
+   */
   static async start<Message extends object | string, Answer>(
-    script: string,
+    script: string | URL,
     args: readonly string[] = [],
+    node: string = process.execPath,
   ): Promise<MessageProcess<Message, Answer>> {
     const file = fileURLToPath(new URL(script, import.meta.url));
-    const child = fork(file, [...args], { silent: true, execArgv: [] });
+    const child = fork(file, [...args], { silent: true, execArgv: [], execPath: node });
     const started = new MessageProcess<Message, Answer>(child);
     await Promise.race([once(child, 'message'), started.#ended]);
     child.on('message', (answer) => {

@@ -9,9 +9,9 @@ import type { Instance } from '../../registry/contract.js';
 import { below, type Random, seededRandom } from '../../runtime/random.js';
 import { FaultProxy } from '../helpers/fault-proxy.js';
 import { type ConnectedClient, connectClient } from '../helpers/zk.js';
+import { DRIVERS, type Driver } from '../helpers/zk-drivers.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 import { Bars } from './fault-bars.js';
-import { DRIVERS, type Driver } from './fault-known-failures.js';
 import { MessageProcess } from './fault-process.js';
 import { liveSessions, nodeAt, SERVICE, T_MS } from './fault-world.js';
 

@@ -18,9 +18,9 @@ import { deferred } from '../../runtime/deferred.js';
 import { eventually, Sidecar, ToyService } from '../end-to-end/world.js';
 import { FaultProxy } from '../helpers/fault-proxy.js';
 import { connectClient, untilState } from '../helpers/zk.js';
+import { DRIVERS, type Driver } from '../helpers/zk-drivers.js';
 import { fourLetterWord } from '../servers/index.js';
 import { Bars } from './fault-bars.js';
-import { DRIVERS, type Driver } from './fault-known-failures.js';
 import { MessageProcess } from './fault-process.js';
 
 /** The session timeout of these tests; the bars of the matrix, which are for 6 s, are scaled to it. */
