@@ -49,7 +49,7 @@ export interface RunOptions {
 /** Runs a program to its end and gives what it printed; a failure carries the first line of its complaint. */
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<string> {
   const { env, cwd, timeoutMs = 300_000 } = options;
-  const path = await findOnPath(file, env);
+  const path = isAbsolute(file) ? file : await findOnPath(file, env);
   if (path === undefined) throw new Error(`no ${file} on PATH`);
   return new Promise((resolve, reject) => {
     const settings = { env: { ...env, LC_ALL: 'C' }, cwd, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
