@@ -13,6 +13,7 @@ import type {
   OperationOptions,
   Registration,
   Registry,
+  RegistryReader,
   RegistryState,
   Snapshot,
 } from '../contract.js';
@@ -26,9 +27,10 @@ import { type EtcdKeys, etcdKeys, keysBelow } from './keys.js';
 import { type Lease, LeaseKeeper } from './lease.js';
 import { Leftovers } from './leftovers.js';
 import { OwnKeys } from './own-keys.js';
+import { readOnly } from './read-only.js';
 import { isRefusal } from './refusal.js';
 import { EtcdRegistration } from './registration.js';
-import { type EtcdSettings, parseEtcdUrl } from './settings.js';
+import { ETCD_FORMATS, type EtcdSettings, parseEtcdUrl } from './settings.js';
 import { Store } from './store.js';
 import { watchService } from './watch.js';
 
@@ -40,12 +42,14 @@ const CLOSE_LIMIT_MS = 5_000;
 export const backend: Backend = { check: parseEtcdUrl, open: openEtcd };
 
 /** Makes no request by itself. */
-async function openEtcd(url: string, context: BackendContext): Promise<Registry> {
+async function openEtcd(url: string, context: BackendContext): Promise<RegistryReader> {
   const settings = parseEtcdUrl(url);
   if (settings.authFile !== undefined && settings.tls === undefined) {
     context.logger.warn({ url }, 'the password goes to etcd in clear, as the URL allows');
   }
-  return new EtcdRegistry(url, settings, await loadFormat(settings.format, settings), context);
+  const format = await loadFormat(settings.format, { scheme: settings.scheme, known: ETCD_FORMATS });
+  const registry = new EtcdRegistry(url, settings, format, context);
+  return format.encode === undefined ? readOnly(registry) : registry;
 }
 
 class EtcdRegistry implements Registry {

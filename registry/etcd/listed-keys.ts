@@ -1,8 +1,10 @@
 /** The keys of a service as they were read and as the watch changed them since, and the list they make. */
 import type { Instance, Rejection, Snapshot } from '../contract.js';
 import type { Format } from '../formats/format.js';
+import { hintFor } from '../formats/guess.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
 import type { KeyValue, WatchEvent } from './decode.js';
+import { ETCD_FORMATS } from './settings.js';
 
 /** One key, read. */
 export interface Item {
@@ -18,7 +20,7 @@ const PATCH_SHARE = 0.1;
 export class ListedKeys {
   readonly #service: string;
   readonly #prefix: string;
-  readonly #format: Pick<Format, 'decode'>;
+  readonly #format: Pick<Format, 'name' | 'decode'>;
   readonly #items = new Map<string, Item>();
   /** By id, since the last snapshot. */
   readonly #changed = new Map<string, Instance | undefined>();
@@ -27,7 +29,7 @@ export class ListedKeys {
   /** Everything up to this revision is in. */
   #revision = 0;
 
-  constructor(service: string, prefix: string, format: Pick<Format, 'decode'>) {
+  constructor(service: string, prefix: string, format: Pick<Format, 'name' | 'decode'>) {
     this.#service = service;
     this.#prefix = prefix;
     this.#format = format;
@@ -43,10 +45,11 @@ export class ListedKeys {
     const name = kv.key.slice(this.#prefix.length);
     const known = this.#items.get(name);
     if (known !== undefined && known.modRevision === modRevision) return known;
-    const decoded = this.#format.decode({ name, data: value }, this.#service);
-    return decoded.ok
-      ? { name, modRevision, instance: decoded.value, rejection: undefined }
-      : { name, modRevision, instance: undefined, rejection: { entry: name, reason: decoded.error } };
+    const entry = { name, data: value };
+    const decoded = this.#format.decode(entry, this.#service);
+    if (decoded.ok) return { name, modRevision, instance: decoded.value, rejection: undefined };
+    const reason = `${decoded.error}${hintFor(entry, this.#format.name, ETCD_FORMATS)}`;
+    return { name, modRevision, instance: undefined, rejection: { entry: name, reason } };
   }
 
   /** The whole list at a revision. One that is older than what is known already changes nothing. */

@@ -4,6 +4,7 @@ import { describe, type Problem } from '../../runtime/expected.js';
 import type { HostPort } from '../../runtime/host-port.js';
 import type { TlsFiles } from '../../runtime/tls-files.js';
 import { DEFAULT_FORMAT, type FormatName, formatProblem } from '../formats/index.js';
+import { schemeRule } from '../formats/schemes.js';
 import { isName, NAME_RULE } from '../instance.js';
 import { describePart, durationParam, parseRegistryUrl, type RegistryUrl } from '../url.js';
 
@@ -20,13 +21,12 @@ const ROOTS = {
   'go-zero': '',
   kratos: '/microservices/',
   skydns: '/skydns/',
+  auto: 'pilotfish/',
 } as const satisfies Partial<Record<FormatName, string>>;
 
 type EtcdFormat = keyof typeof ROOTS;
 
-const FORMATS = Object.keys(ROOTS) as EtcdFormat[];
-/** Those that Kratos knows. */
-const SCHEMES = ['http', 'https', 'grpc', 'grpcs'];
+export const ETCD_FORMATS = Object.keys(ROOTS) as EtcdFormat[];
 
 const PARAMS = {
   format: 'text',
@@ -83,12 +83,10 @@ function* problemsOf(url: RegistryUrl): Generator<Problem> {
     const expected = `a path whose parts are each ${NAME_RULE}`;
     yield { path: 'registry', expected, got: describePart(url.path, url.text) };
   }
-  const wrongFormat = formatProblem(params.get('format'), FORMATS);
+  const wrongFormat = formatProblem(params.get('format'), ETCD_FORMATS);
   if (wrongFormat !== undefined) yield wrongFormat;
-  if (params.has('scheme') && formatOf(url) !== 'kratos') yield problem('scheme', 'format=kratos beside it');
-  else if (!SCHEMES.includes(params.get('scheme') ?? 'http')) {
-    yield problem('scheme', `one of: ${SCHEMES.join(', ')}`);
-  }
+  const wrongScheme = schemeRule(params.get('scheme'), params.get('format'));
+  if (wrongScheme !== undefined) yield problem('scheme', wrongScheme);
   const ttlMs = durationParam(url, 'ttl', DEFAULT_TTL_MS);
   if (ttlMs < SHORTEST_TTL_MS || ttlMs > LONGEST_TTL_MS) {
     yield problem('ttl', `${formatDuration(SHORTEST_TTL_MS)} to ${formatDuration(LONGEST_TTL_MS)}`);

@@ -69,10 +69,12 @@ export interface Format {
   readonly companions?: Companions;
 }
 
-/** What a URL may say about the entries to write. */
+/** What the URL and its registry say about the entries. */
 export interface FormatOptions {
   /** How an entry is named where readers take any name: after the address, which is the default, or after the id. */
   readonly entryName?: 'address' | 'id' | undefined;
   /** Of the endpoints, for a format that holds URLs. */
   readonly scheme?: string | undefined;
+  /** The formats that the registry has a use for; `auto` reads no other. */
+  readonly known?: readonly string[];
 }

@@ -19,7 +19,7 @@ const FORMATS = {
   'go-zero': async () => (await import('./go-zero.js')).goZero,
   kratos: async (options) => (await import('./kratos.js')).kratos(options),
   skydns: async () => (await import('./skydns.js')).skydns,
-  auto: async () => (await import('./auto.js')).auto,
+  auto: async (options) => (await import('./auto.js')).auto(options),
 } satisfies Readonly<Record<string, Load>>;
 
 export type FormatName = keyof typeof FORMATS;

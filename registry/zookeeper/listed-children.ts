@@ -6,6 +6,7 @@ import { sequenceOf } from '../formats/sequence.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
 import type { ZkErrorCode, ZkNode } from './driver.js';
 import { Newest } from './newest.js';
+import { ZK_FORMATS } from './settings.js';
 
 /** What a listing lists. */
 export interface Listed {
@@ -113,7 +114,7 @@ export class ListedChildren {
     if (before !== undefined && before.instance?.id !== instance?.id) this.#forget(name, before);
     if (instance !== undefined) this.#note(name, createdAt, instance);
     if (decoded.ok) this.#rejections.delete(name);
-    else this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name)}`);
+    else this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name, ZK_FORMATS)}`);
   }
 
   /** One that cannot be read is rejected like one that makes no sense; it does not spoil the list. */

@@ -7,6 +7,7 @@ import type { HostPort } from '../../runtime/host-port.js';
 import { readSecretFile } from '../../runtime/secret-file.js';
 import type { FormatOptions } from '../formats/format.js';
 import { DEFAULT_FORMAT, type FormatName, formatProblem } from '../formats/index.js';
+import { schemeRule } from '../formats/schemes.js';
 import { isName, NAME_RULE } from '../instance.js';
 import { describePart, durationParam, parseRegistryUrl, type RegistryUrl } from '../url.js';
 import type { ZkAcl, ZkSecurity } from './driver.js';
@@ -22,6 +23,7 @@ const PARAMS = {
   sessionTimeout: 'duration',
   format: 'text',
   entryName: 'text',
+  scheme: 'text',
   driver: 'text',
   tls: 'text',
   ca: 'text',
@@ -53,7 +55,7 @@ const ENTRY_NAMES = ['address', 'id'] as const;
 /** Readers of these take any name. */
 const FREELY_NAMED: readonly (string | undefined)[] = ['host-port', 'address'];
 /** What says nothing of the session. */
-const NOT_OF_SESSION = new Set(['format', 'entryName']);
+const NOT_OF_SESSION = new Set(['format', 'entryName', 'scheme']);
 
 const EVERYTHING: ZkAcl['permissions'] = ['read', 'write', 'create', 'delete', 'admin'];
 const OPEN_ACL: readonly ZkAcl[] = [{ permissions: EVERYTHING, scheme: 'world', id: 'anyone' }];
@@ -103,7 +105,11 @@ export function parseZkUrl(text: string): ZkSettings {
       .sort()
       .join('&'),
     format: (params.get('format') ?? DEFAULT_FORMAT) as FormatName,
-    formatOptions: { entryName: params.get('entryName') as FormatOptions['entryName'] },
+    formatOptions: {
+      entryName: params.get('entryName') as FormatOptions['entryName'],
+      scheme: params.get('scheme'),
+      known: ZK_FORMATS,
+    },
     open: acl === 'open',
     insecure: authFile !== undefined && !isOn(url, 'tls'),
     security: {
@@ -152,6 +158,8 @@ function* problemsOf(url: RegistryUrl): Generator<Problem> {
   if (params.has('entryName') && !FREELY_NAMED.includes(params.get('format'))) {
     yield problem('entryName', `${FREELY_NAMED.join(' or ')} as the format beside it`);
   }
+  const wrongScheme = schemeRule(params.get('scheme'), params.get('format'));
+  if (wrongScheme !== undefined) yield problem('scheme', wrongScheme);
   if (!isOneOf(params.get('acl'), Object.keys(ACLS))) yield problem('acl', 'open, creator or private');
   for (const name of ['tls', 'allowInsecureAuth']) {
     if (!isOneOf(params.get(name), ['true', 'false'])) yield problem(name, 'true or false');

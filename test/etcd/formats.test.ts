@@ -1,9 +1,11 @@
 /** The formats of other software on a real etcd: where their keys are, and what becomes of an instance that has none. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Registry } from '../../registry/contract.js';
-import { openWritable } from '../../registry/open.js';
+import type { Registry, RegistryReader } from '../../registry/contract.js';
+import { ETCD_FORMATS } from '../../registry/etcd/settings.js';
+import { open, openWritable } from '../../registry/open.js';
 import { freshService, instanceOf } from '../../registry/testing/index.js';
 import { Watching } from '../../registry/testing/watching.js';
+import { SAMPLES } from '../formats/samples.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 import { etcdPost, keysAt, toBase64 } from './support.js';
 
@@ -32,7 +34,7 @@ async function opened(query: string, path = ''): Promise<Registry> {
   return registry;
 }
 
-function watching(registry: Registry, name = service): Watching {
+function watching(registry: RegistryReader, name = service): Watching {
   const watch = new Watching(registry, name);
   closers.push(() => watch.close());
   return watch;
@@ -108,6 +110,55 @@ describe('what others put there is read', () => {
     expect(instances[0]).toMatchObject({ id: 'x1', endpoint: { host: '10.0.0.3', port: 8080 }, weight: 20 });
     expect(await registry.services()).toContain(`${service}.zone.local`);
   });
+});
+
+describe('the samples of other software', () => {
+  const inEtcd = SAMPLES.filter(({ format }) => ETCD_FORMATS.some((each) => each === format));
+
+  test.each(inEtcd)('in $format are listed where they are: $what', async (sample) => {
+    const { format, name, data, instance } = sample;
+    const root = `/samples/${service}`;
+    await put(`${root}/${sample.service}/${name}`, data ?? '');
+    const watch = watching(await opened(format, `/${root}`), sample.service);
+    const { instances, rejected } = await watch.until('it', (list) => list.instances.length === 1);
+    expect([instances, rejected]).toEqual([[instanceOf({ service: sample.service, ...instance })], []]);
+  });
+
+  test('of several formats are read side by side with auto, and nothing is written so', async () => {
+    const root = `auto/${service}`;
+    await put(`${root}/web/e1`, { Op: 0, Addr: '10.0.0.1:80' });
+    await put(`${root}/web/7587869134584193286`, '10.0.0.2:80');
+    await put(`${root}/web/k1`, { id: 'k1', name: 'web', endpoints: ['grpc://10.0.0.3:80'] });
+    await put(`${root}/web/x1`, { host: '10.0.0.4', port: 80 });
+    await put(`${root}/web/odd`, '<xml/>');
+    const url = `etcd://${server.address}/${root}?format=auto`;
+    const registry = await open(url);
+    closers.push(() => registry.close());
+    const watch = watching(registry, 'web');
+    const { instances, rejected } = await watch.until('all', (list) => list.instances.length === 4);
+    const hosts = instances.map(({ endpoint }) => endpoint.host);
+    expect(hosts).toEqual(['10.0.0.2', '10.0.0.1', '10.0.0.3', '10.0.0.4']);
+    expect(rejected.map(({ entry }) => entry)).toEqual(['odd']);
+    expect([await registry.services(), registry.kind, registry.url]).toEqual([['web'], 'etcd', url]);
+    await registry.ping();
+    await expect(openWritable(url)).rejects.toMatchObject({ code: 'BAD_INPUT' });
+  });
+
+  test.each([
+    ['kratos', '10.0.0.1:80', 'go-zero'],
+    ['go-zero', { Op: 0, Addr: '10.0.0.1:80' }, 'etcd-naming'],
+    ['etcd-naming', { host: '10.0.0.1', port: 80 }, 'skydns'],
+    ['pilotfish', { id: 'k1', name: 'web', endpoints: ['grpc://10.0.0.3:80'] }, 'kratos'],
+  ])(
+    'in another format than %s are skipped, with a word of which it may be',
+    async (format, value, likely) => {
+      const root = `wrong/${service}`;
+      await put(`/${root}/web/e1`, value);
+      const watch = watching(await opened(format, `//${root}`), 'web');
+      const { rejected } = await watch.until('the rejection', (list) => list.rejected.length === 1);
+      expect(rejected[0]?.reason).toMatch(new RegExp(`^expected .+; it looks like format=${likely}$`));
+    },
+  );
 });
 
 describe('an instance that is to get no traffic, where the format has no words for it', () => {

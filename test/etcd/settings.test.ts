@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { parseEtcdUrl } from '../../registry/etcd/settings.js';
+import { etcdKeys, keysBelow } from '../../registry/etcd/keys.js';
+import { ETCD_FORMATS, parseEtcdUrl } from '../../registry/etcd/settings.js';
+import { loadFormat } from '../../registry/formats/index.js';
 import { problemsOf } from '../helpers/problems.js';
 
 test('the defaults are port 2379, the prefix pilotfish, and 15 s', () => {
@@ -30,6 +32,18 @@ test.each([
 ])('the keys of %s begin with "%s"', (url, prefix) => {
   expect(parseEtcdUrl(url).prefix).toBe(prefix);
 });
+
+test.each(ETCD_FORMATS)(
+  'what is watched for a service ends with a slash in %s, wherever it is',
+  async (format) => {
+    for (const path of ['', '/a', '//a', '/a/b']) {
+      const { prefix } = parseEtcdUrl(`etcd://a${path}?format=${format}`);
+      const { from, to } = keysBelow(etcdKeys(prefix, await loadFormat(format)).service('web'));
+      expect(from).toMatch(/(^|\/)web\/$/);
+      expect(to).toBe(`${from.slice(0, -1)}0`);
+    }
+  },
+);
 
 test('everything can be said', () => {
   const url = 'etcd://a/one/two?ttl=3s&tls=true&ca=c.pem&cert=d.pem&key=e.pem&serverName=etcd&authFile=f';

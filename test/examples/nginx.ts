@@ -18,7 +18,7 @@ async function commandLine(env: Environment): Promise<string> {
   const installed = (await findOnPath('nginx', env)) ?? (await findOnPath('nginx', { PATH: '/usr/sbin' }));
   if (installed !== undefined) return `exec '${installed}'`;
   try {
-    const tree = await debianTree({ name: 'nginx', root: 'nginx', keep: PACKAGES }, env);
+    const tree = await debianTree({ name: 'nginx', roots: ['nginx'], keep: PACKAGES }, env);
     const libraries = ['usr/lib', 'lib'].map((part) => `'${tree}'/${part}/*-linux-gnu*`);
     const path = `LD_LIBRARY_PATH=$(echo ${libraries.join(' ')} | tr ' ' ':')`;
     return `export ${path}\nexec '${tree}/usr/sbin/nginx'`;

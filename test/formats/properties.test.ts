@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Instance } from '../../registry/contract.js';
+import { ETCD_FORMATS } from '../../registry/etcd/settings.js';
 import type { Format } from '../../registry/formats/format.js';
 import { type FormatName, loadFormat } from '../../registry/formats/index.js';
 import { sameInstance } from '../../registry/instance.js';
 import { instanceOf } from '../../registry/testing/harness.js';
+import { ZK_FORMATS } from '../../registry/zookeeper/settings.js';
 import { printable } from '../../runtime/printable.js';
 import { below, fraction, type Random, seededRandom } from '../../runtime/random.js';
-import { SAMPLES } from './samples.js';
+import { knownBeside, SAMPLES } from './samples.js';
 
 const ROUNDS = 300;
 const NUMBER = '0000000042';
@@ -120,10 +122,10 @@ describe('hostile entries', () => {
     '\u0000',
     '17',
   ];
-  const FORMATS = [...new Set(SAMPLES.map(({ format }) => format)), 'pilotfish', 'auto'] as const;
+  const FORMATS = [...new Set(SAMPLES.map(({ format }) => format)), 'auto'] as const;
 
   test.each(FORMATS)('%s makes an instance of them or says why not, and never throws', async (name) => {
-    const format = await loadFormat(name);
+    const format = await loadFormat(name, { known: [...ZK_FORMATS, ...ETCD_FORMATS] });
     for (const entryName of NAMES) {
       for (const text of HOSTILE) {
         const read = format.decode({ name: entryName, data: Buffer.from(text) }, 'web');
@@ -169,10 +171,25 @@ describe('an entry in another format', () => {
     async ({ format, name, data }) => {
       const { hintFor } = await import('../../registry/formats/guess.js');
       const entry = { name, data: data === undefined ? undefined : Buffer.from(data) };
-      expect(hintFor(entry, 'pilotfish')).toBe(`; it looks like format=${format}`);
-      expect(hintFor(entry, format)).toBe('');
+      const known = knownBeside(format);
+      expect(hintFor(entry, 'pilotfish', known)).toBe(`; it looks like format=${format}`);
+      expect(hintFor(entry, format, known)).toBe('');
     },
   );
+
+  test('is never said to be in a format that its registry does not know', async () => {
+    const { hintFor } = await import('../../registry/formats/guess.js');
+    const entry = { name: 'one', data: Buffer.from('10.0.0.1:8080') };
+    expect(hintFor(entry, 'kratos', ZK_FORMATS)).toBe('; it looks like format=address');
+    expect(hintFor(entry, 'kratos', ETCD_FORMATS)).toBe('; it looks like format=go-zero');
+    expect(hintFor(entry, 'kratos', [])).toBe('');
+  });
+
+  test('that is read alike is not said to be in the other', async () => {
+    const { hintFor } = await import('../../registry/formats/guess.js');
+    const data = Buffer.from('{"name":"web","id":"a","address":"10.0.0.1","port":0,"serviceType":"DYNAMIC"}');
+    expect(hintFor({ name: 'a', data }, 'spring', ZK_FORMATS)).toBe('');
+  });
 });
 
 describe('the weights of a serverset', () => {

@@ -1,5 +1,7 @@
 /** Entries as the software of each format writes them. */
+import { ETCD_FORMATS } from '../../registry/etcd/settings.js';
 import type { FormatName } from '../../registry/formats/index.js';
+import { ZK_FORMATS } from '../../registry/zookeeper/settings.js';
 
 export interface Sample {
   readonly format: FormatName;
@@ -9,6 +11,11 @@ export interface Sample {
   readonly data: string | undefined;
   /** The fields of the instance that are not the default. */
   readonly instance: Readonly<Record<string, unknown>>;
+}
+
+/** The formats of the registry that this one is found in. */
+export function knownBeside(format: FormatName): readonly FormatName[] {
+  return ZK_FORMATS.includes(format) ? ZK_FORMATS : ETCD_FORMATS;
 }
 
 const NERVE_JSON =
@@ -23,6 +30,25 @@ const NERVE_INSTANCE = {
 const NERVE_BASE64 = Buffer.from(NERVE_JSON).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 
 export const SAMPLES: readonly Sample[] = [
+  {
+    format: 'pilotfish',
+    what: 'an instance with everything',
+    service: 'web',
+    name: 'web-1',
+    data: '{"service":"web","id":"web-1","host":"10.0.0.1","port":8080,"weight":2.5,"status":"warning","note":"slow disk","zone":"z1","version":"1.4.2","tags":["blue"],"metadata":{"team":"x"}}',
+    instance: {
+      id: 'web-1',
+      host: '10.0.0.1',
+      port: 8080,
+      weight: 2.5,
+      status: 'warning',
+      note: 'slow disk',
+      zone: 'z1',
+      version: '1.4.2',
+      tags: ['blue'],
+      metadata: { team: 'x' },
+    },
+  },
   {
     format: 'host-port',
     what: 'the pair',
@@ -80,6 +106,22 @@ export const SAMPLES: readonly Sample[] = [
     instance: NERVE_INSTANCE,
   },
   {
+    format: 'nerve',
+    what: "nerve's JSON in a node that is not sequential",
+    service: 'web',
+    name: 'i-abc_',
+    data: NERVE_JSON,
+    instance: NERVE_INSTANCE,
+  },
+  {
+    format: 'nerve-path',
+    what: "nerve's JSON in the name of a node that is not sequential",
+    service: 'web',
+    name: `base64_${NERVE_BASE64.length}_${NERVE_BASE64}_`,
+    data: undefined,
+    instance: NERVE_INSTANCE,
+  },
+  {
     format: 'serverset',
     what: 'a member',
     service: 'web',
@@ -124,6 +166,27 @@ export const SAMPLES: readonly Sample[] = [
       host: '10.0.0.1',
       port: 8443,
       metadata: { rack: 'r1', cores: '8', scheme: 'https' },
+    },
+  },
+  {
+    format: 'curator',
+    what: 'a sequential node with a map, as Curator 5.4.0 writes it',
+    service: 'maps',
+    name: 'seq0000000000',
+    data: '{"name":"maps","id":"seq","address":"127.0.0.1","port":8082,"sslPort":null,"payload":{"@class":"java.util.LinkedHashMap","rack":"r1","cores":8},"registrationTimeUTC":1795836097596,"serviceType":"DYNAMIC_SEQUENTIAL","uriSpec":null}',
+    instance: { id: 'seq', host: '127.0.0.1', port: 8082, metadata: { rack: 'r1', cores: '8' } },
+  },
+  {
+    format: 'curator',
+    what: 'a list, as Curator 5.4.0 writes it',
+    service: 'lists',
+    name: 'l',
+    data: '{"name":"lists","id":"l","address":"127.0.0.1","port":8082,"sslPort":null,"payload":["java.util.ArrayList",["a","b"]],"registrationTimeUTC":1795836097637,"serviceType":"DYNAMIC","uriSpec":null}',
+    instance: {
+      id: 'l',
+      host: '127.0.0.1',
+      port: 8082,
+      metadata: { payload: '["java.util.ArrayList",["a","b"]]' },
     },
   },
   {
@@ -247,5 +310,66 @@ export const SAMPLES: readonly Sample[] = [
       port: 9092,
       metadata: { version: '1', jmx_port: '-1', timestamp: '2233345666' },
     },
+  },
+  {
+    format: 'kratos',
+    what: 'an instance with two endpoints',
+    service: 'helloworld',
+    name: '6f9ae4c0',
+    data: '{"id":"6f9ae4c0","name":"helloworld","version":"v1","metadata":{"weight":"10","region":"eu"},"endpoints":["http://127.0.0.1:8000?isSecure=false","grpc://127.0.0.1:9000?isSecure=false"]}',
+    instance: {
+      id: '6f9ae4c0',
+      host: '127.0.0.1',
+      port: 8000,
+      weight: 10,
+      version: 'v1',
+      metadata: { region: 'eu' },
+    },
+  },
+  {
+    format: 'kratos',
+    what: 'an instance of Kratos today, with nothing but an endpoint',
+    service: 'helloworld',
+    name: 'host-1',
+    data: '{"id":"host-1","name":"helloworld","version":"","metadata":null,"endpoints":["grpc://10.0.0.1:9000"]}',
+    instance: { id: 'host-1', host: '10.0.0.1', port: 9000 },
+  },
+  {
+    format: 'etcd-naming',
+    what: 'an endpoint',
+    service: 'orders',
+    name: 'e1',
+    data: '{"Op":0,"Addr":"10.0.0.1:8080","Metadata":null}',
+    instance: { id: 'e1', host: '10.0.0.1', port: 8080 },
+  },
+  {
+    format: 'go-zero',
+    what: 'an address under the number of its lease',
+    service: 'user.rpc',
+    name: '7587869134584193286',
+    data: '10.0.0.1:8080',
+    instance: { id: '7587869134584193286', host: '10.0.0.1', port: 8080 },
+  },
+  {
+    format: 'skydns',
+    what: 'a record',
+    service: 'skydns',
+    name: 'x5',
+    data: '{"host":"skydns-local.server","ttl":60,"priority":10,"port":8080}',
+    instance: {
+      id: 'x5',
+      host: 'skydns-local.server',
+      port: 8080,
+      weight: 100,
+      metadata: { priority: '10' },
+    },
+  },
+  {
+    format: 'skydns',
+    what: 'a record with texts for numbers',
+    service: 'web',
+    name: 'x1',
+    data: '{"host":"10.0.0.3","ttl":"60","port":8080,"weight":20,"text":"blue"}',
+    instance: { id: 'x1', host: '10.0.0.3', port: 8080, weight: 20, metadata: { text: 'blue' } },
   },
 ];

@@ -22,7 +22,7 @@ export const consul: ServerKind = {
     return file ? { file } : undefined;
   },
   fromDebian: async (env) => {
-    const tree = await debianTree({ name: 'consul', root: 'consul', keep: /^consul$/, suite: SUITE }, env);
+    const tree = await debianTree({ name: 'consul', roots: ['consul'], keep: /^consul$/, suite: SUITE }, env);
     return { file: join(tree, 'usr/bin/consul') };
   },
   prepare: async (program, place) => ({

@@ -23,8 +23,8 @@ import { cacheFolder, type Environment, findOnPath, run } from './environment.js
 export interface Wanted {
   /** Names the tree in the cache and in the progress line. */
   readonly name: string;
-  /** The package whose dependencies are walked. */
-  readonly root: string;
+  /** The packages whose dependencies are walked. */
+  readonly roots: readonly string[];
   /** Which of the packages found on that walk are unpacked; the rest the machine has or the tests do not use. */
   readonly keep: RegExp;
   /** A Debian release, when the machine's own has no such package. */
@@ -109,10 +109,10 @@ async function download(
   problem: string,
 ): Promise<void> {
   const no = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'];
-  const walk = ['-c', config, 'depends', '--recurse', ...no.map((kind) => `--no-${kind}`), wanted.root];
+  const walk = ['-c', config, 'depends', '--recurse', ...no.map((kind) => `--no-${kind}`), ...wanted.roots];
   const found = await run('apt-cache', walk, { env }).catch(() => '');
   const packages = found.split('\n').filter((line) => wanted.keep.test(line));
-  if (packages.length === 0) throw new Error(problem || `Debian has no package ${wanted.root}`);
+  if (packages.length === 0) throw new Error(problem || `Debian has no package ${wanted.roots.join(', ')}`);
   await run('apt-get', ['-c', config, '-q', 'download', ...packages], { env, cwd: into });
 }
 

@@ -17,7 +17,7 @@ export const etcd: ServerKind = {
     return file ? { file } : undefined;
   },
   fromDebian: async (env) => {
-    const tree = await debianTree({ name: 'etcd', root: 'etcd-server', keep: /^etcd-server$/ }, env);
+    const tree = await debianTree({ name: 'etcd', roots: ['etcd-server'], keep: /^etcd-server$/ }, env);
     return { file: join(tree, 'usr/bin/etcd') };
   },
   prepare: async (program, place) => ({

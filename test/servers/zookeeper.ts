@@ -1,9 +1,10 @@
 /** ZooKeeper for tests: one small Java process, quick ticks, no wait for the disk. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { debianTree } from './debian.js';
-import { type Environment, exists, findOnPath, isExecutable } from './environment.js';
+import { type Environment, exists, findOnPath } from './environment.js';
+import { findJava } from './java.js';
 import type { Place, Program, ServerKind } from './kind.js';
 
 const JARS = 'usr/share/java';
@@ -57,31 +58,13 @@ async function installed(env: Environment): Promise<Program | undefined> {
 }
 
 async function fromDebian(env: Environment): Promise<Program> {
-  const wanted = { name: 'zookeeper', root: 'libzookeeper-java', keep: PACKAGES };
+  const wanted = { name: 'zookeeper', roots: ['libzookeeper-java'], keep: PACKAGES };
   const [java, tree] = await Promise.all([findJava(env), debianTree(wanted, env)]);
   return { file: java, classPath: classPath(tree) };
 }
 
 function classPath(root: string): string {
   return LIBRARIES.map((name) => join(root, JARS, `${name}.jar`)).join(':');
-}
-
-async function findJava(env: Environment): Promise<string> {
-  const home = env.JAVA_HOME && join(env.JAVA_HOME, 'bin', 'java');
-  if (home && (await isExecutable(home))) return home;
-  return (await findOnPath('java', env)) ?? javaFromDebian(env);
-}
-
-/** The package alone: its libraries for pictures, fonts and sound are not touched by a server. */
-async function javaFromDebian(env: Environment): Promise<string> {
-  const keep = /^openjdk-\d+-jre-headless$/;
-  const tree = await debianTree({ name: 'java', root: 'default-jre-headless', keep }, env);
-  const homes = await readdir(join(tree, 'usr/lib/jvm'));
-  for (const home of homes) {
-    const java = join(tree, 'usr/lib/jvm', home, 'bin/java');
-    if (await isExecutable(java)) return java;
-  }
-  throw new Error('no java in the package openjdk-*-jre-headless');
 }
 
 async function prepare(program: Program, place: Place): ReturnType<ServerKind['prepare']> {

@@ -4,6 +4,7 @@ import { loadFormat } from '../../registry/formats/index.js';
 import { open, openWritable } from '../../registry/open.js';
 import { instanceOf } from '../../registry/testing/harness.js';
 import { Watching } from '../../registry/testing/watching.js';
+import { ZK_FORMATS } from '../../registry/zookeeper/settings.js';
 import type { WireClient } from '../../registry/zookeeper/wire/client.js';
 import { SAMPLES } from '../formats/samples.js';
 import { connectClient } from '../helpers/zk.js';
@@ -62,18 +63,21 @@ const FOLDERS: Readonly<Record<string, (service: string) => string>> = {
 };
 
 describe('the entries of other software', () => {
-  test.each(SAMPLES)('in $format are listed where they are: $what', async (sample) => {
-    const { format, service, name, data, instance } = sample;
-    const { root, url } = await tree(format);
-    await createAll(`${root}/${FOLDERS[format]?.(service) ?? service}/${name}`, Buffer.from(data ?? ''));
-    const registry = await open(url);
-    await watching(registry, service, async (list) => {
-      const { instances, rejected } = await list.until('it', (found) => found.instances.length === 1);
-      expect([instances, rejected]).toEqual([[instanceOf({ service, ...instance })], []]);
-    });
-    expect(await registry.services()).toEqual([service]);
-    await registry.close();
-  });
+  test.each(SAMPLES.filter(({ format }) => ZK_FORMATS.includes(format)))(
+    'in $format are listed where they are: $what',
+    async (sample) => {
+      const { format, service, name, data, instance } = sample;
+      const { root, url } = await tree(format);
+      await createAll(`${root}/${FOLDERS[format]?.(service) ?? service}/${name}`, Buffer.from(data ?? ''));
+      const registry = await open(url);
+      await watching(registry, service, async (list) => {
+        const { instances, rejected } = await list.until('it', (found) => found.instances.length === 1);
+        expect([instances, rejected]).toEqual([[instanceOf({ service, ...instance })], []]);
+      });
+      expect(await registry.services()).toEqual([service]);
+      await registry.close();
+    },
+  );
 
   test('of several formats are read side by side with auto, and nothing is written so', async () => {
     const { root, url } = await tree('auto');
@@ -83,11 +87,16 @@ describe('the entries of other software', () => {
     );
     await createAll(`${root}/web/s80`, Buffer.from('["10.0.0.4","80"]'));
     await createAll(`${root}/web/10.0.0.5:80`);
+    await createAll(
+      `${root}/web/k1`,
+      Buffer.from('{"id":"k1","name":"web","version":"","metadata":null,"endpoints":["grpc://10.0.0.6:80"]}'),
+    );
     await createAll(`${root}/web/odd`, Buffer.from('<xml/>'));
     const registry = await open(url);
     await watching(registry, 'web', async (list) => {
-      const { instances, rejected } = await list.until('three', (found) => found.instances.length === 3);
-      expect(instances.map(({ endpoint }) => endpoint.host)).toEqual(['10.0.0.5', '10.0.0.3', '10.0.0.4']);
+      const { instances, rejected } = await list.until('all', (found) => found.instances.length === 4);
+      const hosts = instances.map(({ endpoint }) => endpoint.host);
+      expect(hosts).toEqual(['10.0.0.5', '10.0.0.6', '10.0.0.3', '10.0.0.4']);
       expect(rejected.map(({ entry }) => entry)).toEqual(['odd']);
     });
     await registry.close();
@@ -244,6 +253,23 @@ describe('host-port', () => {
   });
 });
 
+test('kratos has the endpoint of the scheme that the URL names', async () => {
+  const { root, url } = await tree('kratos&scheme=grpc');
+  const registry = await openWritable(url);
+  await registry.register(web);
+  const { data } = await zk.get(`${root}/web/web-1`);
+  expect(JSON.parse(Buffer.from(data).toString()).endpoints).toEqual(['grpc://10.0.0.1:8080']);
+  await zk.set(
+    `${root}/web/web-1`,
+    Buffer.from('{"id":"web-1","name":"web","endpoints":["http://10.0.0.1:1","grpc://10.0.0.1:2"]}'),
+    -1,
+  );
+  await watching(registry, 'web', async (list) => {
+    await list.until('its port', ({ instances }) => instances[0]?.endpoint.port === 2);
+  });
+  await registry.close();
+});
+
 test('an address that moves has its entry moved', async () => {
   const { root, url } = await tree('address');
   const registry = await openWritable(url);
@@ -260,6 +286,11 @@ describe('a URL', () => {
   test.each([
     ['format=zebra', 'expected one of: pilotfish, host-port, .*, got "zebra", at registry\\?format'],
     ['format=skydns', 'expected one of: .*, got "skydns"'],
+    [
+      'format=kratos&scheme=ftp',
+      'expected one of: http, https, grpc, grpcs, got "ftp", at registry\\?scheme',
+    ],
+    ['scheme=grpc', 'expected format=kratos beside it, got "grpc", at registry\\?scheme'],
     ['format=host-port&entryName=port', 'expected address or id, got "port", at registry\\?entryName'],
     [
       'entryName=id',

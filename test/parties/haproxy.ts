@@ -1,0 +1,34 @@
+/** HAProxy with a configuration, ended by whoever started it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawnChild } from '../servers/child.js';
+import { findParty, type Program, program } from './find.js';
+
+const HAPROXY = program(
+  ...(['haproxy', 'haproxy'] as const),
+  ...['liblua5.3-0', 'libopentracing-c-wrapper0', 'libopentracing1', 'libpcre2-8-0'],
+  ...['libssl3', 'libcrypt1', 'libsystemd0'],
+);
+
+export interface Running {
+  stop(): Promise<void>;
+}
+
+/** May take as long as a download. */
+export function findHaproxy(): Promise<Program> {
+  return findParty(HAPROXY);
+}
+
+/** Resolves when it is started; what it serves is to be seen. */
+export async function startHaproxy({ file, env }: Program, configFile: string): Promise<Running> {
+  const folder = await mkdtemp(join(tmpdir(), 'pilotfish-haproxy-'));
+  const child = await spawnChild({ file, args: ['-db', '-f', configFile], env }, join(folder, 'log'));
+  return {
+    async stop() {
+      child.signal('SIGTERM');
+      await child.ended;
+      await rm(folder, { recursive: true });
+    },
+  };
+}
