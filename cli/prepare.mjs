@@ -59,7 +59,7 @@ async function install() {
   if (!done.ok) fail(`${done.output}\ncannot install the dependencies`);
   const driver = await run(process.execPath, ['-e', 'require("zookeeper")']);
   if (!driver.ok)
-    console.log('the optional package zookeeper did not compile here: only zookeeper:// needs it');
+    console.log('the optional package zookeeper did not compile here: only ?driver=native needs it');
 }
 
 function isBuilt() {

@@ -94,7 +94,7 @@ export async function loadNativeDriver(): Promise<ZkConnect> {
   } catch (error) {
     throw new PilotfishError(
       'DRIVER_MISSING',
-      'zookeeper:// needs the npm package "zookeeper" 7.x, which is optional and compiled when it is installed ' +
+      '?driver=native needs the npm package "zookeeper" 7.x, which is optional and compiled when it is installed ' +
         `(Python, make and a C++ compiler; Node 20 to 24): npm install zookeeper. It said: ${messageOf(error)}`,
       { cause: error },
     );

@@ -88,7 +88,7 @@ describe('in a fresh clone', () => {
     const { code, output } = await prepare({ DRIVER: '' });
     expect(code).toBe(0);
     expect(output).toContain(
-      'the optional package zookeeper did not compile here: only zookeeper:// needs it\n',
+      'the optional package zookeeper did not compile here: only ?driver=native needs it\n',
     );
   });
 
