@@ -8,7 +8,9 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     globalSetup: './test/global-setup.ts',
-    testTimeout: 30_000,
+    // A limit for what hangs. Nothing is proved by it, and a machine with other work takes its time.
+    testTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
     reporters: ['default', './test/reporter.ts'],

@@ -6,8 +6,9 @@ import { open } from '../registry/open.js';
 import { withDeadline } from '../runtime/abort.js';
 import { systemClock } from '../runtime/clock.js';
 import { parseDuration } from '../runtime/duration.js';
-import { PilotfishError } from '../runtime/errors.js';
+import { isPilotfishError, PilotfishError } from '../runtime/errors.js';
 import { describe, reject } from '../runtime/expected.js';
+import { printable } from '../runtime/printable.js';
 import type { Flags } from '../sidecar/config/overrides.js';
 import type { FlagOptions } from './arguments.js';
 import type { Environment } from './command.js';
@@ -68,6 +69,11 @@ export async function readList(
   throw new PilotfishError('UNAVAILABLE', `${registry.url} ended the watch of ${service} without a list`);
 }
 
+/** How the connection to the registry stands, such as `connecting: connect ECONNREFUSED 127.0.0.1:2181`. */
+export function standingOf({ state, trouble }: RegistryReader): string {
+  return trouble === undefined ? state : `${state}: ${printable(trouble)}`;
+}
+
 /** `work` under the command's deadline; the message says what was waited for. */
 export function inTime<T>(
   flags: Flags,
@@ -76,4 +82,19 @@ export function inTime<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   return withDeadline(systemClock, timeoutMs(flags), what, stop, work);
+}
+
+/** The same for work on a registry; the message says how the connection stood by then. */
+export async function readInTime<T>(
+  flags: Flags,
+  registry: RegistryReader,
+  stop: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    return await inTime(flags, `reading ${registry.url}`, stop, work);
+  } catch (error) {
+    if (!isPilotfishError(error, 'TIMEOUT') || registry.state === 'connected') throw error;
+    throw new PilotfishError('TIMEOUT', `${error.message}, it is ${standingOf(registry)}`, { cause: error });
+  }
 }

@@ -12,6 +12,8 @@ export interface RegistryReport {
   readonly kind: string;
   readonly url: string;
   readonly state: string;
+  /** Why it is not connected, where the backend can say. */
+  readonly trouble?: string;
   /** What the server agreed to, where the backend has one. */
   readonly session?: { readonly timeoutMs: number };
 }
@@ -38,10 +40,11 @@ export function statusLines(report: StatusReport, wallNow: number, paint: Paint)
 
 function registryLines(registries: readonly RegistryReport[]): readonly string[] {
   return table(
-    registries.map(({ url, state, session }) => [
+    registries.map(({ url, state, session, trouble }) => [
       url,
       state,
       session === undefined ? '' : `timeout ${formatDuration(session.timeoutMs)}`,
+      trouble ?? '',
     ]),
   );
 }

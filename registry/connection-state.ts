@@ -2,6 +2,7 @@
  * What the calls say about the connection to a registry that knows no sessions. The state is that of the newest call: an
  * old one that fails, such as a blocking query, says nothing when one sent after it was answered.
  */
+import { messageOf } from '../runtime/errors.js';
 import { Emitter, type Event } from '../runtime/events.js';
 import type { RegistryState } from './contract.js';
 
@@ -12,6 +13,7 @@ export class ConnectionState {
   readonly #judge: JudgeFailure;
   readonly #changes = new Emitter<RegistryState>();
   #state: RegistryState = 'connecting';
+  #trouble: string | undefined;
   #tickets = 0;
   #newestAnswer = 0;
 
@@ -23,6 +25,11 @@ export class ConnectionState {
 
   get current(): RegistryState {
     return this.#state;
+  }
+
+  /** As of `RegistryReader.trouble`: what the newest call failed with. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** Runs one call. What ended because the caller did not want it any more says nothing. */
@@ -39,8 +46,8 @@ export class ConnectionState {
   }
 
   /** What kept our entries is gone; the next answer makes it `connected` again. */
-  expired(): void {
-    this.#move('expired');
+  expired(trouble: string): void {
+    this.#move('expired', trouble);
   }
 
   close(): void {
@@ -56,11 +63,13 @@ export class ConnectionState {
     if (ticket < this.#newestAnswer) return;
     const said = this.#judge(error, this.#state);
     if (said === 'connected') this.#answered(ticket);
-    else this.#move(said);
+    else this.#move(said, messageOf(error));
   }
 
-  #move(to: RegistryState): void {
-    if (this.#state === to || this.#state === 'closed') return;
+  #move(to: RegistryState, trouble?: string): void {
+    if (this.#state === 'closed') return;
+    this.#trouble = trouble;
+    if (this.#state === to) return;
     this.#state = to;
     this.#changes.emit(to);
   }

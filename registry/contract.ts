@@ -84,6 +84,11 @@ export interface RegistryReader {
   /** Fires with the new state after each change. */
   readonly onState: Event<RegistryState>;
   /**
+   * Why it is not connected, as last heard of, for people; set before `onState` fires. Undefined while it is connected, and
+   * in a backend that cannot say.
+   */
+  readonly trouble?: string | undefined;
+  /**
    * Yields the current list at once, then each newer one, latest wins: a slow consumer skips. A service that does
    * not exist is an empty list. Equal lists may be yielded again; each is a confirmation.
    *
@@ -112,7 +117,8 @@ export interface Registry extends RegistryReader {
    * place: a reader never sees the id missing meanwhile.
    *
    * Rejects UNAVAILABLE, DENIED, TIMEOUT or CONFLICT; whatever an unfinished call may have left in the registry is
-   * removed as soon as the registry answers again.
+   * removed soon after the registry answers again, unless it is registered again by then; at once where `signal` ended
+   * the call.
    */
   register(instance: Instance, options?: OperationOptions): Promise<Registration>;
 }

@@ -24,7 +24,7 @@ export interface Source {
 export interface SourceStatus {
   readonly url: string;
   readonly state: RegistryReader['state'];
-  /** What broke its watch; undefined while that is whole. */
+  /** What broke its watch, or keeps it from being connected; undefined while both are whole. */
   readonly error: unknown;
 }
 
@@ -100,7 +100,7 @@ export class MergedWatch {
     return this.#parts.map(({ registry, watch }) => ({
       url: registry.url,
       state: registry.state,
-      error: watch.error,
+      error: watch.error ?? registry.trouble,
     }));
   }
 

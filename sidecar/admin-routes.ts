@@ -27,7 +27,7 @@ const BEATS = { perSecond: 10, burst: 20 };
 /**
  * - `GET /metrics`
  * - `GET /healthz`: 200 while the sidecar itself runs.
- * - `GET /readyz`: 200 when everything is registered as desired, else 503 with `reasons`.
+ * - `GET /readyz`: 200 when everything is where its configuration wants it, else 503 with `reasons`.
  * - `GET /v1/status`
  * - `PUT /v1/heartbeat/{service}`: 204, or 404, 413, 415, 429 with `error`, 400 with `error` or `errors`.
  *

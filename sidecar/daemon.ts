@@ -6,10 +6,12 @@
 import type { Registry } from '../registry/contract.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../runtime/errors.js';
 import type { HostPort } from '../runtime/host-port.js';
 import type { Logger } from '../runtime/logger.js';
+import { printable } from '../runtime/printable.js';
 import { type Random, systemRandom } from '../runtime/random.js';
-import { startAdmin } from './admin.js';
+import { type Admin, startAdmin } from './admin.js';
 import type { AdminRoute } from './admin-route.js';
 import { standardRoutes } from './admin-routes.js';
 import { readBearerSecret } from './bearer.js';
@@ -125,7 +127,7 @@ async function start(
   });
 
   const token = await adminToken(config);
-  const admin = await startAdmin({
+  const starting = startAdmin({
     address: config.admin,
     token,
     clock,
@@ -148,6 +150,7 @@ async function start(
       discovery,
     ],
   });
+  const admin = await listening('admin', starting);
   closers.defer(() => admin.close());
   const metricsUrl = config.metrics && (await serveMetrics(config.metrics, discovery, context, closers));
   closers.defer(() => fleet.close());
@@ -168,6 +171,19 @@ async function start(
   };
 }
 
+/** The server, or an error that names the setting. Two sidecars on one host are the usual reason. */
+async function listening(setting: 'admin' | 'metrics', starting: Promise<Admin>): Promise<Admin> {
+  try {
+    return await starting;
+  } catch (error) {
+    if (isPilotfishError(error)) throw error;
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    const hint = isTaken ? '; each sidecar of a host needs one of its own' : '';
+    const message = `cannot listen where ${setting} says: ${messageOf(error)}${hint}`;
+    throw new PilotfishError('UNAVAILABLE', message, { cause: error });
+  }
+}
+
 function namesIn({ added, changed, ...rest }: Difference): Omit<ReloadReport, 'warnings'> {
   return { ...rest, added: added.map(keyOf), changed: changed.map(keyOf) };
 }
@@ -183,10 +199,11 @@ async function serveMetrics(
   { clock, logger, metrics }: FleetContext,
   closers: CloseStack,
 ): Promise<string> {
-  const server = await startMetricsServer({
+  const starting = startMetricsServer({
     ...{ ...address, clock, logger, discovery },
     metrics: () => metrics.text(),
   });
+  const server = await listening('metrics', starting);
   closers.defer(() => server.close());
   return server.url;
 }
@@ -196,6 +213,10 @@ function targetOf(service: Service): Target {
   return { instance: listed ?? service.plan.instance, status: listed?.status ?? service.health.state };
 }
 
-function describeRegistry({ kind, url, state, ttlMs }: Registry): object {
-  return { kind, url, state, ...(ttlMs !== undefined && { session: { timeoutMs: ttlMs } }) };
+function describeRegistry({ kind, url, state, trouble, ttlMs }: Registry): object {
+  return {
+    ...{ kind, url, state },
+    ...(trouble !== undefined && { trouble: printable(trouble) }),
+    ...(ttlMs !== undefined && { session: { timeoutMs: ttlMs } }),
+  };
 }

@@ -3,6 +3,7 @@ import type { Registry } from '../registry/contract.js';
 import { openWritable } from '../registry/open.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
+import { printable } from '../runtime/printable.js';
 import type { Random } from '../runtime/random.js';
 import type { SidecarMetrics } from './metrics.js';
 
@@ -66,7 +67,10 @@ export class Registries {
     metrics.registryState(registry.url, registry.state);
     registry.onState((state) => {
       metrics.registryState(registry.url, state);
-      logger.info({ registry: registry.url, state }, 'the registry connection changed');
+      const isWell = state === 'connected' || state === 'closed';
+      const cause = registry.trouble && printable(registry.trouble);
+      const fields = { registry: registry.url, state, ...(cause !== undefined && { cause }) };
+      logger[isWell ? 'info' : 'warn'](fields, 'the registry connection changed');
     });
   }
 }

@@ -144,17 +144,14 @@ export class Service {
     return this.#health.beat(status, note);
   }
 
-  /** Why the registries do not hold what is desired; empty when they do. */
+  /**
+   * Why the instance is not where its configuration and its operators want it: it is not healthy, or a registry does not
+   * hold yet what is desired. Empty when it is.
+   */
   unreadyReasons(): readonly string[] {
-    if (this.#health.state === 'starting' && !this.isDraining)
-      return [`${this.name} is starting: not enough checks have passed yet`];
-    return this.#announcers
-      .filter((announcer) => !announcer.settled)
-      .map(({ registry, desired, error }) => {
-        const wanted = desired === undefined ? 'deregistered from' : 'registered in';
-        const cause = error === undefined ? `the registry is ${registry.state}` : messageOf(error);
-        return `${this.name} is not yet ${wanted} ${registry.url}: ${printable(cause)}`;
-      });
+    const unsettled = this.#unsettled().map((announcer) => this.#whyUnsettled(announcer));
+    const unhealthy = this.#whyUnhealthy();
+    return unhealthy === undefined ? unsettled : [unhealthy, ...unsettled];
   }
 
   /** As it is to be listed now; undefined for not at all. */
@@ -281,6 +278,23 @@ export class Service {
 
   #unsettled(): readonly Announcer[] {
     return this.#announcers.filter((announcer) => !announcer.settled);
+  }
+
+  /** Undefined when it may be listed, and when it is an operator or a drain that keeps it off. */
+  #whyUnhealthy(): string | undefined {
+    if (this.desired() !== undefined || this.isDraining || this.#orders.orders.forced !== undefined)
+      return undefined;
+    const { state, cause } = this.#health.status();
+    if (state === 'starting') return `${this.name} is starting: not enough checks have passed yet`;
+    if (this.#health.listed) return `${this.name} is ${state} and held back: ${this.protection.hold?.reason}`;
+    return `${this.name} is ${state}: ${cause}`;
+  }
+
+  #whyUnsettled({ registry, desired, error }: Announcer): string {
+    const wanted = desired === undefined ? 'deregistered from' : 'registered in';
+    const trouble = registry.trouble === undefined ? '' : `: ${registry.trouble}`;
+    const cause = error === undefined ? `the registry is ${registry.state}${trouble}` : messageOf(error);
+    return `${this.name} is not yet ${wanted} ${registry.url}: ${printable(cause)}`;
   }
 
   #startDrain(cause: string, settings: DrainSettings): RunningDrain {

@@ -6,11 +6,11 @@ import { parseArguments } from '../arguments.js';
 import { type Command, type ExitCode, FAILED, OK, type Surroundings } from '../command.js';
 import { type Output, tableLines } from '../output.js';
 import {
-  inTime,
   JSON_FLAG,
   oneRegistryUrl,
   REGISTRY_FLAG,
   REGISTRY_HELP,
+  readInTime,
   readList,
   serviceName,
   TIMEOUT_FLAG,
@@ -44,7 +44,7 @@ Exit code 1 when the service has no instance or the registry does not answer.
     const service = positionals[0] === undefined ? undefined : serviceName(positionals[0]);
     const asJson = flags.json === true;
     return withRegistry(url, (registry) =>
-      inTime(flags, `reading ${registry.url}`, surroundings.stop, async (signal) =>
+      readInTime(flags, registry, surroundings.stop, async (signal) =>
         service === undefined
           ? showServices(registry, await countEach(registry, signal), asJson, surroundings)
           : showInstances(registry, await readList(registry, service, signal), asJson, surroundings),

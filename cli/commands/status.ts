@@ -21,7 +21,7 @@ Examples:
   pilotfish status orders --json
   pilotfish status --admin unix:/run/pilotfish/admin.sock
 
-Exit code 1 when a service is not registered as it should be, is unknown, or no sidecar answers.
+Exit code 1 when a service is not healthy, not registered as it should be, or unknown, or no sidecar answers.
 `,
   run: async (args, surroundings) => {
     const { flags, positionals } = parseArguments(args, ADMIN_FLAGS, ['[service]']);

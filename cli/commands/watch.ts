@@ -13,6 +13,7 @@ import {
   REGISTRY_FLAG,
   REGISTRY_HELP,
   serviceName,
+  standingOf,
   withRegistry,
 } from '../registry-options.js';
 import { type Line, linesFor, textOf } from '../watch-lines.js';
@@ -60,7 +61,8 @@ async function follow(
   const watch = supervise(registry, service, { clock: systemClock, random: systemRandom() });
   const isNew = (): boolean => watch.snapshot === undefined;
   const cancelSilence = systemClock.after(SILENCE_MS, () => {
-    if (last === undefined && isNew()) tell([{ event: 'stale', cause: `no list yet, ${registry.state}` }]);
+    if (last === undefined && isNew())
+      tell([{ event: 'stale', cause: `no list yet, ${standingOf(registry)}` }]);
   });
   const unsubscribe = watch.onUpdate((update) => {
     tell(linesFor(update, last));

@@ -31,8 +31,14 @@ export class Fleet {
     this.#members = members;
   }
 
+  /** All of them, or none: rejects with what kept one from starting, when the others are stopped again. */
   static async start(service: string, registry: string, ids: readonly string[]): Promise<Fleet> {
-    return new Fleet(await Promise.all(ids.map((id) => startMember(service, registry, id))));
+    const starts = await Promise.allSettled(ids.map((id) => startMember(service, registry, id)));
+    const fleet = new Fleet(starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : [])));
+    const failed = starts.find((start) => start.status === 'rejected');
+    if (failed === undefined) return fleet;
+    await fleet.stop();
+    throw failed.reason;
   }
 
   /** SIGKILL: no goodbye, the port is refused from now on. */
@@ -66,14 +72,22 @@ export class Fleet {
 
 async function startMember(name: string, registry: string, id: string): Promise<Running> {
   const service = await startToyService(id, 0);
-  const sidecar = await startSidecarProcess([
-    ...['--registry', registry, '--service', name, '--id', id, '--port', String(service.port)],
+  try {
+    return { id, service, sidecar: await startSidecar(name, registry, id, service.port) };
+  } catch (error) {
+    await service.kill();
+    throw error;
+  }
+}
+
+function startSidecar(name: string, registry: string, id: string, port: number): Promise<SidecarProcess> {
+  return startSidecarProcess([
+    ...['--registry', registry, '--service', name, '--id', id, '--port', String(port)],
     ...['--address', '127.0.0.1', '--admin', '127.0.0.1:0', '--log-level', 'info'],
     ...['--probe', 'http:/health', '--interval', '500ms', '--timeout', '400ms', '--rise', '2', '--fall', '2'],
     // At the end of the demo its caller has stopped before.
     ...['--drain-wait', '0s'],
   ]);
-  return { id, service, sidecar };
 }
 
 async function ask(id: string, adminUrl: string): Promise<Member> {

@@ -1,5 +1,5 @@
 /** `npm start`: the demo from start to end. Starts everything, shows it, and stops everything it started. */
-import { connect, type ServiceHandle } from 'pilotfish';
+import { connect, isPilotfishError, type ServiceHandle } from 'pilotfish';
 import { Caller } from './caller.js';
 import { Fleet } from './fleet.js';
 import { type DemoOptions, HELP, readOptions } from './options.js';
@@ -11,6 +11,8 @@ const VICTIM = 'orders-2';
 const REQUESTS_PER_SECOND = 200;
 const FRAME_MS = 250;
 const FRAMES_PER_LINE = 8;
+const FAILED = 1;
+const BAD_INPUT = 2;
 
 /** A name of its own, so that two demos on one registry do not meet. */
 const SERVICE = `orders-demo-${process.pid}`;
@@ -23,10 +25,19 @@ async function main(): Promise<number> {
   }
   const live = process.stdout.isTTY && !options.once;
   const view = live ? terminalView(process.stdout) : plainView(process.stdout, FRAMES_PER_LINE);
+  return runDemo(options, view, stopSignal());
+}
+
+/** Aborts at the first of the signals, the end of the terminal among them. Whoever is in a hurry asks twice. */
+function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => stop.abort(new Error(signal)));
-  return runDemo(options, view, stop.signal);
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (stop.signal.aborted) process.exit(FAILED);
+    stop.abort(new Error(name));
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal);
+  process.on('SIGHUP', () => stop.abort(new Error('SIGHUP')));
+  return stop.signal;
 }
 
 async function runDemo({ registry, once }: DemoOptions, view: View, signal: AbortSignal): Promise<number> {
@@ -83,7 +94,12 @@ function summary(view: View, sighting: Sighting | undefined, { totals }: Caller)
     `instances ${IDS.length}, requests ${totals.requests}, failed ${totals.failed}, ` +
       `time to leave ${left}, time to return ${returned}`,
   );
-  return sighting !== undefined && totals.failed === 0 && totals.requests > 0 ? 0 : 1;
+  return sighting !== undefined && totals.failed === 0 && totals.requests > 0 ? 0 : FAILED;
+}
+
+/** What the command line says, or the URL, can never work. */
+function isBadInput(error: unknown): boolean {
+  return error instanceof TypeError || isPilotfishError(error, 'BAD_INPUT');
 }
 
 main().then(
@@ -92,6 +108,6 @@ main().then(
   },
   (error: unknown) => {
     process.stderr.write(`npm start: ${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 2;
+    process.exitCode = isBadInput(error) ? BAD_INPUT : FAILED;
   },
 );

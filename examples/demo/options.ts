@@ -14,7 +14,7 @@ second through the resolver. One service is killed, leaves the list, is started 
 
 Usage: npm start -- [--once] [--registry URL]
 
-  --registry URL  local: (default), zookeeper://host:port/path, consul://host:port
+  --registry URL  local: (default), zookeeper://host:port/path, consul://host:port, etcd://host:port
   --once          run it unattended in under 30 s, print a summary, and exit 0 only if everything was seen and no
                   request failed
 `;

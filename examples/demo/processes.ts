@@ -1,4 +1,7 @@
-/** The real processes of the demo: toy services and sidecars. Whatever is started here is ended here. */
+/**
+ * The real processes of the demo: toy services and sidecars. Whatever is started here is ended here, so each is in a process
+ * group of its own: Ctrl-C at a terminal goes to every process of the group in front, and would end them in no order.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +31,7 @@ export interface SidecarProcess extends RunningProcess {
 export async function startToyService(name: string, port: number): Promise<ToyService> {
   const child = spawn(process.execPath, [toyScript, name, String(port)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    detached: true,
   });
   const [message] = await firstOf(child, once(child, 'message'), name);
   return { port: (message as { port: number }).port, ...control(child) };
@@ -37,6 +41,7 @@ export async function startToyService(name: string, port: number): Promise<ToySe
 export async function startSidecarProcess(args: readonly string[]): Promise<SidecarProcess> {
   const child = spawn(process.execPath, [pilotfish, 'sidecar', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
   });
   const adminUrl = await firstOf(child, adminUrlIn(child), 'a sidecar');
   child.stdout?.resume();
@@ -51,12 +56,13 @@ async function adminUrlIn(child: ChildProcess): Promise<string> {
     const admin = /"admin":"([^"]+)"/.exec(text)?.[1];
     if (admin !== undefined) return admin;
   }
-  throw new Error('it ended without listening');
+  // It is about to end without listening, and its exit tells more.
+  return new Promise<never>(() => {});
 }
 
 async function firstOf<T>(child: ChildProcess, ready: Promise<T>, name: string): Promise<T> {
-  const exited = once(child, 'exit').then(([code]) => {
-    throw new Error(`${name} ended with code ${code} before it was ready`);
+  const exited = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`${name} ended with ${signal ?? `code ${code}`} before it was ready`);
   });
   return Promise.race([ready, exited]);
 }

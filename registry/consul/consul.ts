@@ -86,6 +86,10 @@ class ConsulRegistry implements Registry {
     return this.#connection.current;
   }
 
+  get trouble(): string | undefined {
+    return this.#connection.trouble;
+  }
+
   readonly onState: Event<RegistryState> = this.#connection.onChange;
 
   async register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {

@@ -101,6 +101,10 @@ class EtcdRegistry implements Registry {
     return this.#client.state.current;
   }
 
+  get trouble(): string | undefined {
+    return this.#client.state.trouble;
+  }
+
   register(instance: Instance, { signal }: OperationOptions = {}): Promise<Registration> {
     const key = this.#keys.instance(instance.service, instance.id);
     const what = `registering ${instance.id}`;

@@ -75,7 +75,7 @@ export class LeaseKeeper {
     if (!this.isHeld(lease)) return;
     this.#held?.stop();
     this.#held = undefined;
-    this.#client.state.expired();
+    this.#client.state.expired(`the lease ${lease.id} is gone`);
     this.#options.logger.warn({ lease: lease.id }, 'the etcd lease is gone');
     this.#options.onLost(lease);
     void this.#grantSoon();

@@ -55,7 +55,9 @@ export class LocalFiles {
     await mkdir(this.servicesDir, { recursive: true, mode: 0o700 });
   }
 
+  /** Prepares everything anew first: whoever cleans up temporary files may have taken the directory away. */
   async writeLease(lease: string, record: LeaseRecord): Promise<void> {
+    await this.prepare();
     await this.#replace(this.leasesDir, `${lease}.json`, JSON.stringify(record));
   }
 
@@ -74,6 +76,7 @@ export class LocalFiles {
   }
 
   async writeEntry(service: string, id: string, lease: string, data: Uint8Array): Promise<void> {
+    await this.prepare();
     await mkdir(this.serviceDir(service), { recursive: true, mode: 0o700 });
     await this.#replace(this.serviceDir(service), entryFile(id, lease), data);
   }
@@ -105,8 +108,13 @@ export class LocalFiles {
     return { entries, strangers };
   }
 
-  services(): Promise<readonly string[]> {
-    return listOrNothing(this.servicesDir);
+  /** Directories outlive what was in them, and an empty one is no service. */
+  async services(): Promise<readonly string[]> {
+    const services: string[] = [];
+    for (const service of await listOrNothing(this.servicesDir)) {
+      if ((await this.entries(service)).entries.length > 0) services.push(service);
+    }
+    return services;
   }
 
   /** Readers see the old content or the new one, never half of it. Hidden names are unfinished writes. */

@@ -18,9 +18,16 @@ export interface LeaseOptions {
   readonly logger: Logger;
 }
 
+/** What became of a renewal. */
+export type Beat =
+  | { readonly type: 'renewed' }
+  /** It came too late: a new lease has replaced the one that ended. */
+  | { readonly type: 'expired' }
+  | { readonly type: 'missed'; readonly cause: string };
+
 export class Lease {
   readonly #options: LeaseOptions;
-  readonly #beats = new Emitter<'renewed' | 'expired'>();
+  readonly #beats = new Emitter<Beat>();
   #id = newId();
   #expiresAt = 0;
   #cancel: () => void = () => {};
@@ -44,8 +51,13 @@ export class Lease {
     return this.#id;
   }
 
-  /** Fires after each renewal, and when the lease was found expired and a new one has replaced it. */
-  readonly onBeat: Event<'renewed' | 'expired'> = this.#beats.event;
+  /** Fires after each attempt to renew it. */
+  readonly onBeat: Event<Beat> = this.#beats.event;
+
+  /** Writes the file again where somebody has deleted it: without it nobody lists what names it. */
+  async restore(): Promise<void> {
+    if ((await this.#options.files.readLease(this.#id)) === undefined) await this.#write();
+  }
 
   async close(): Promise<void> {
     this.#closed = true;
@@ -63,7 +75,7 @@ export class Lease {
       if (expired) this.#id = newId();
       await this.#write();
       this.#isLate = false;
-      if (!this.#closed) this.#beats.emit(expired ? 'expired' : 'renewed');
+      if (!this.#closed) this.#beats.emit({ type: expired ? 'expired' : 'renewed' });
     } catch (error) {
       this.#missed(error);
     }
@@ -72,10 +84,10 @@ export class Lease {
 
   /** One line, however long the disk stays full. */
   #missed(error: unknown): void {
-    if (!this.#isLate) {
-      this.#options.logger.warn({ cause: messageOf(error) }, 'could not renew the local lease, trying again');
-    }
+    const cause = messageOf(error);
+    if (!this.#isLate) this.#options.logger.warn({ cause }, 'could not renew the local lease, trying again');
     this.#isLate = true;
+    if (!this.#closed) this.#beats.emit({ type: 'missed', cause });
   }
 
   async #write(): Promise<void> {

@@ -17,7 +17,7 @@ import type { Backend, BackendContext } from '../open.js';
 import { durationParam, parseRegistryUrl } from '../url.js';
 import { isAlive, LocalFiles } from './files.js';
 import { type HostTime, systemHostTime } from './host-time.js';
-import { Lease } from './lease.js';
+import { type Beat, Lease } from './lease.js';
 import { ServiceListing } from './listing.js';
 import { OwnEntries } from './own-entries.js';
 import { LocalRegistration } from './registration.js';
@@ -63,6 +63,7 @@ export class LocalRegistry implements Registry {
   readonly #closers = new CloseStack();
   readonly #own: OwnEntries;
   #state: RegistryState = 'connecting';
+  #trouble: string | undefined;
   #ready: Promise<void> | undefined;
   #lease: Promise<Lease> | undefined;
 
@@ -82,11 +83,16 @@ export class LocalRegistry implements Registry {
     return this.#state;
   }
 
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
   readonly onState: Event<RegistryState> = this.#states.event;
 
   async register(instance: Instance, { signal }: OperationOptions = {}): Promise<LocalRegistration> {
     await this.#prepared();
     const lease = await this.#openLease();
+    await lease.restore();
     signal?.throwIfAborted();
     const registration = new LocalRegistration(this.#files, this.#options.hostTime, lease.id, instance, () =>
       this.#own.remove(registration),
@@ -145,6 +151,7 @@ export class LocalRegistry implements Registry {
       () => this.#move('connected'),
       (error: unknown) => {
         this.#ready = undefined;
+        this.#trouble = messageOf(error);
         if (isPilotfishError(error)) throw error;
         throw new PilotfishError('UNAVAILABLE', `cannot use ${this.url}: ${messageOf(error)}`, {
           cause: error,
@@ -154,8 +161,14 @@ export class LocalRegistry implements Registry {
     return this.#ready;
   }
 
+  /** One that could not be written is tried again by whoever registers next. */
   #openLease(): Promise<Lease> {
-    this.#lease ??= this.#startLease();
+    this.#lease ??= this.#startLease().catch((error: unknown) => {
+      this.#lease = undefined;
+      throw new PilotfishError('UNAVAILABLE', `cannot use ${this.url}: ${messageOf(error)}`, {
+        cause: error,
+      });
+    });
     return this.#lease;
   }
 
@@ -164,16 +177,18 @@ export class LocalRegistry implements Registry {
     await this.#sweep();
     const lease = await Lease.open({ files: this.#files, ttlMs, clock, hostTime, logger });
     this.#closers.defer(() => lease.close());
-    lease.onBeat((beat) => {
-      if (beat === 'expired') this.#expired();
-    });
+    lease.onBeat((beat) => this.#beat(beat));
     return lease;
   }
 
-  #expired(): void {
-    this.#move('expired');
-    this.#own.expired();
-    this.#move('connected');
+  /** An entry whose lease ends is listed no more, whatever its file says. */
+  #beat(beat: Beat): void {
+    if (beat.type === 'expired') {
+      this.#move('expired', 'the lease could not be renewed in time');
+      this.#own.expired();
+    }
+    if (beat.type === 'missed') this.#move('suspended', beat.cause);
+    else this.#move('connected');
   }
 
   /** Removes what processes of the past left: leases that ended, and the entries that name them. */
@@ -191,7 +206,8 @@ export class LocalRegistry implements Registry {
     }
   }
 
-  #move(state: RegistryState): void {
+  #move(state: RegistryState, trouble?: string): void {
+    this.#trouble = trouble;
     if (this.#state === state) return;
     this.#state = state;
     this.#states.emit(state);

@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { linkedAbort } from '../../runtime/abort.js';
 import { CloseStack } from '../../runtime/close-stack.js';
 import { Doorbell } from '../../runtime/doorbell.js';
-import { isPilotfishError, PilotfishError } from '../../runtime/errors.js';
+import { isPilotfishError, messageOf, PilotfishError } from '../../runtime/errors.js';
 import { Emitter, type Event } from '../../runtime/events.js';
 import { describe, reject } from '../../runtime/expected.js';
 import type { OperationOptions, RegistryReader, RegistryState, Snapshot } from '../contract.js';
@@ -46,6 +46,7 @@ class StaticRegistry implements RegistryReader {
   readonly #closers = new CloseStack();
   readonly #states = new Emitter<RegistryState>();
   #state: RegistryState = 'connecting';
+  #trouble: string | undefined;
 
   constructor(url: string, path: string, pollMs: number, context: BackendContext) {
     this.url = url;
@@ -56,6 +57,10 @@ class StaticRegistry implements RegistryReader {
 
   get state(): RegistryState {
     return this.#state;
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   readonly onState: Event<RegistryState> = this.#states.event;
@@ -110,9 +115,11 @@ class StaticRegistry implements RegistryReader {
   async #read(): Promise<Contents> {
     try {
       const contents = await this.#file.read();
+      this.#trouble = undefined;
       this.#move('connected');
       return contents;
     } catch (error) {
+      this.#trouble = messageOf(error);
       if (isPilotfishError(error, 'DENIED')) this.#move('denied');
       else if (this.#state !== 'connecting') this.#move('suspended');
       throw error;

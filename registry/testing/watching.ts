@@ -30,7 +30,7 @@ export class Watching {
   async until(
     what: string,
     condition: (snapshot: Snapshot) => boolean,
-    withinMs = 10_000,
+    withinMs = 30_000,
   ): Promise<Snapshot> {
     return new Promise((resolve, reject) => {
       const cancel = systemClock.after(withinMs, () => {

@@ -60,7 +60,7 @@ export interface ZkSession {
   readonly timeoutMs: number;
   readonly state: ZkState;
   readonly onState: Event<ZkState>;
-  /** Why no server took the session when they were last tried; undefined when one did, or when the driver cannot say. */
+  /** Why it is not connected, as last heard of; undefined while it is, or when the driver cannot say. */
   readonly trouble?: string | undefined;
 
   /**

@@ -57,6 +57,10 @@ export class ZooKeeperReader implements RegistryReader {
     return this.options.session.timeoutMs;
   }
 
+  get trouble(): string | undefined {
+    return this.options.session.trouble;
+  }
+
   readonly onState: Event<RegistryState> = this.#states.event;
 
   async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot> {

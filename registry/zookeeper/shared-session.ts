@@ -65,6 +65,8 @@ export class SharedSession {
   #current: ZkSession | undefined;
   #waiting = deferred<void>();
   #refused: string | undefined;
+  /** How the session before ended. */
+  #ended: string | undefined;
   #timeoutMs: number | undefined;
   #cancelNext: () => void = () => {};
 
@@ -84,6 +86,12 @@ export class SharedSession {
   }
 
   readonly onState: Event<ZkState> = this.#states.event;
+
+  /** As of `RegistryReader.trouble`. */
+  get trouble(): string | undefined {
+    if (this.#state === 'connected') return undefined;
+    return this.#refused ?? this.#current?.trouble ?? this.#ended;
+  }
 
   /** The connected session; waits for it up to `limitMs`, then rejects UNAVAILABLE, or DENIED, saying why. */
   async connected(limitMs: number, signal?: AbortSignal): Promise<ZkSession> {
@@ -114,8 +122,7 @@ export class SharedSession {
 
   #unavailable(): PilotfishError {
     const hosts = this.#options.hosts.map(formatHostPort).join(',');
-    const trouble = this.#refused ?? this.#current?.trouble;
-    const why = trouble === undefined ? '' : `: ${trouble}`;
+    const why = this.trouble === undefined ? '' : `: ${this.trouble}`;
     return new PilotfishError(
       this.#state === 'denied' ? 'DENIED' : 'UNAVAILABLE',
       `no session with zookeeper at ${hosts} (${this.#state})${why}`,
@@ -141,6 +148,7 @@ export class SharedSession {
     session.onState((state) => {
       if (this.#current !== session || this.#stop.signal.aborted) return;
       if (state === 'connected') this.#timeoutMs = session.timeoutMs;
+      this.#ended = session.trouble;
       this.#move(state);
       if (isOver(state)) this.#replace(state);
     });

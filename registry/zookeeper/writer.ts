@@ -16,6 +16,11 @@ import type { Held, Place, Slot } from './slot.js';
 /** How long a registration, an update or a removal may take while the session is connected. */
 const OPERATION_LIMIT_MS = 15_000;
 const CLEAN_UP = { baseMs: 100, capMs: 5_000 };
+/**
+ * Whoever failed through no wish of its own tries again, mostly within a fifth of a second. What it left is listed already
+ * and would only be missing in between.
+ */
+const SECOND_TRY_MS = 500;
 
 /** A format that has a writer. */
 type WritableFormat = Format & Required<Pick<Format, 'encode'>>;
@@ -61,7 +66,8 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
       return this.#registered(key, instance, { session, slot, held });
     } catch (error) {
       // A claim that was given up may still succeed: look only once it has ended.
-      const cleanUp = written.catch(() => {}).then(() => this.#cleanUp(session, key, slot));
+      const graceMs = signal?.aborted ? 0 : SECOND_TRY_MS;
+      const cleanUp = written.catch(() => {}).then(() => this.#cleanUp(session, key, slot, graceMs));
       this.#cleanUps.add(cleanUp);
       void cleanUp.finally(() => this.#cleanUps.delete(cleanUp));
       throw asRegistryError(error);
@@ -123,21 +129,24 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
   }
 
   /**
-   * A failed register may have left its node: deletes it once the session is connected again, unless somebody has
-   * registered it again since. A session that is over takes its nodes with it. At the end of the registry it tries once.
+   * A failed register may have left its node: deletes it `graceMs` after the session is connected again, unless somebody
+   * has registered it again since. A session that is over takes its nodes with it. At the end of the registry it tries
+   * once.
    */
-  async #cleanUp(session: ZkSession, key: string, slot: Slot): Promise<void> {
+  async #cleanUp(session: ZkSession, key: string, slot: Slot, graceMs: number): Promise<void> {
     const { clock, random, timeoutMs } = this.options;
+    const { signal } = this.#stop;
     for (let attempt = 0; ; attempt++) {
-      const isLast = this.#stop.signal.aborted;
+      const isLast = signal.aborted;
       try {
-        const current = isLast ? session : await this.options.session.connected(timeoutMs, this.#stop.signal);
-        const isWanted = (): boolean => this.#registrations.has(key) || this.#claiming.has(key);
-        if (current === session) await slot.clear(isWanted);
+        const current = isLast ? session : await this.options.session.connected(timeoutMs, signal);
+        if (current !== session) return;
+        await sleep(clock, isLast ? 0 : graceMs, signal).catch(() => {});
+        await slot.clear(() => this.#registrations.has(key) || this.#claiming.has(key));
         return;
       } catch {
         if (isLast) return;
-        await sleep(clock, backoffMs(attempt, CLEAN_UP, random), this.#stop.signal).catch(() => {});
+        await sleep(clock, backoffMs(attempt, CLEAN_UP, random), signal).catch(() => {});
       }
     }
   }

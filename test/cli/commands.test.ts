@@ -141,6 +141,22 @@ describe('a negative answer ends with code 1 and a clear line', () => {
     expect(stderr).toMatch(/^pilotfish: nobody .+\n$/);
   });
 
+  test.each(['zookeeper', 'consul', 'etcd'])('of a %s that nobody runs, with the reason', async (scheme) => {
+    const away = ['--registry', `${scheme}://127.0.0.1:1`];
+    const listing = await runCli(['ls', 'orders', ...away, '--timeout', '2s']);
+    expect(listing).toMatchObject({ code: 1, stdout: '' });
+    expect(listing.stderr).toMatch(/^pilotfish: .*connect ECONNREFUSED 127\.0\.0\.1:1.*\n$/);
+    const resolved = await runCli(['resolve', 'orders', ...away, '--timeout', '2s']);
+    expect(resolved).toMatchObject({ code: 1, stdout: '' });
+    expect(resolved.stderr).toMatch(
+      /^pilotfish: no list of orders .*connect ECONNREFUSED 127\.0\.0\.1:1.*\n$/,
+    );
+    const watch = startCli(['watch', 'orders', ...away]);
+    await watch.until((stdout) => stdout.includes('\n'));
+    expect(await stop(watch)).toBe(0);
+    expect(watch.stdout()).toMatch(/ ! the registry does not answer: .*connect ECONNREFUSED 127\.0\.0\.1:1/);
+  });
+
   test('a heartbeat to a sidecar that is not there', async () => {
     const { code, stderr } = await runCli(['heartbeat', 'orders', '--admin', '127.0.0.1:1']);
     expect(code).toBe(1);
@@ -158,6 +174,34 @@ describe('a negative answer ends with code 1 and a clear line', () => {
     expect(stderr).toBe(`pilotfish: asking the sidecar at http://${admin} took longer than 200 ms\n`);
   });
 });
+
+test.each(['admin', 'metrics'])(
+  'an address for %s that another sidecar has is told, with what to do',
+  async (setting) => {
+    const first = await startSidecar('first', '--metrics', '127.0.0.1:0');
+    const taken = { admin: first.admin, metrics: /"metrics":"([^"]+)"/.exec(first.stdout())?.[1] ?? '' }[
+      setting
+    ];
+    const address = taken?.replace('http://', '') ?? '';
+    const own = [
+      '--service',
+      'second',
+      '--port',
+      `${port}`,
+      '--registry',
+      registry,
+      '--admin',
+      '127.0.0.1:0',
+    ];
+    const { code, stderr } = await runCli(['sidecar', ...own, `--${setting}`, address]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `pilotfish: cannot listen where ${setting} says: listen EADDRINUSE: address already in use ${address}; ` +
+        'each sidecar of a host needs one of its own\n',
+    );
+    expect(await stop(first)).toBe(0);
+  },
+);
 
 describe('a look at the configuration', () => {
   const file = (): string => join(directory, 'sidecar.yaml');

@@ -68,6 +68,13 @@ orders orders-1 10.0.0.7:8080 passing
 `);
 });
 
+test('a registry that is not connected says why, without what a terminal would obey', () => {
+  const away = { kind: 'consul', url: 'consul://b', state: 'suspended', trouble: 'refused \u001b[2J' };
+  const [line] = statusLines({ registries: [away], services: [] }, NOW, plain);
+  expect(line).toMatch(/^consul:\/\/b {2}suspended {4}refused \S+\[2J$/);
+  expect(line).not.toContain('\u001b');
+});
+
 test('a service that is not as it should be says why', () => {
   const [registration] = orders.registrations;
   const text = textOf({

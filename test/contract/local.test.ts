@@ -37,10 +37,10 @@ testRegistryContract('local', () => ({
     await Promise.all(mine.map((file) => rm(join(dir, file))));
   },
 
-  /** There is no server: the nearest thing to its restart is a directory that vanished and came back. */
+  /** There is no server: the nearest thing to its restart is a directory that vanished as a whole. */
   async restart() {
-    const away = join(root, 'gone');
-    await rename(join(root, 'services'), away);
+    const away = `${root}-gone`;
+    await rename(root, away);
     await rm(away, { recursive: true });
   },
 }));

@@ -15,7 +15,7 @@ import {
 /** Every statement of the reader's contract as one test. */
 export function testReaderContract(backend: string, harness: () => ReaderHarness): void {
   describe(`${backend} keeps the reader's contract`, () => {
-    for (const { name, run } of readerContract) test(name, () => run(harness()), 60_000);
+    for (const { name, run } of readerContract) test(name, () => run(harness()), 180_000);
   });
 }
 
@@ -23,7 +23,7 @@ export function testReaderContract(backend: string, harness: () => ReaderHarness
 export function testRegistryContract(backend: string, harness: () => RegistryHarness & ReaderHarness): void {
   testReaderContract(backend, harness);
   describe(`${backend} keeps the writer's contract`, () => {
-    for (const { name, run } of registryContract) test(name, () => run(harness()), 90_000);
+    for (const { name, run } of registryContract) test(name, () => run(harness()), 180_000);
   });
 }
 

@@ -170,7 +170,7 @@ describe('a drain', () => {
     await caller.sees();
     const startedAt = performance.now();
     expect(await sidecar.terminate()).toMatchObject({ code: 0 });
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   test('ends on the spot at a second SIGTERM', async () => {
@@ -185,7 +185,7 @@ describe('a drain', () => {
     const { sidecar } = await listed(local, '--drain-propagation', '60s', '--drain-timeout', '1s');
     const startedAt = performance.now();
     expect(await sidecar.terminate()).toMatchObject({ code: 0 });
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
     expect(sidecar.log.find(({ message }) => message === 'drained')?.level).toBe('error');
   });
 
@@ -218,7 +218,7 @@ describe.each(['zookeeper', 'consul'] as const)('while %s is away', (name) => {
     const startedAt = performance.now();
     const { code, stderr } = await sidecar.terminate();
     const elapsedMs = performance.now() - startedAt;
-    expect({ code, log: sidecar.output, long: elapsedMs > 1_400, short: elapsedMs < 10_000 }).toMatchObject({
+    expect({ code, log: sidecar.output, long: elapsedMs > 1_400, short: elapsedMs < 30_000 }).toMatchObject({
       code: 1,
       long: true,
       short: true,

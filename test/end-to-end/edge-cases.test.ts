@@ -14,7 +14,7 @@ import { FaultProxy } from '../helpers/fault-proxy.js';
 import { canMakePidNamespace, PID_NAMESPACE } from '../helpers/pid-namespace.js';
 import { sharedServer } from '../servers/index.js';
 import { serve, track } from '../sidecar/support.js';
-import { Caller, eventually, Sidecar, ToyService, writeConfig } from './world.js';
+import { Caller, eventually, PATIENCE, Sidecar, ToyService, writeConfig } from './world.js';
 
 interface Backend {
   readonly name: string;
@@ -116,7 +116,7 @@ describe.concurrent('row 7: a sidecar that stood still until its entry had ended
     sidecar.signal('SIGCONT');
     const wokeAt = performance.now();
     await world.caller.sees('one');
-    expect(performance.now() - wokeAt).toBeLessThan(8_000);
+    expect(performance.now() - wokeAt).toBeLessThan(20_000);
     expect(world.lists).toEqual([`one:${world.toy.port}`, '', `one:${world.toy.port}`]);
     // What it missed was no failure of the service.
     expect(times(sidecar, 'health changed')).toBe(1);
@@ -151,7 +151,7 @@ describe.concurrent('row 8: a sidecar whose wall clock jumps by days', () => {
     await world.toy.die();
     const diedAt = performance.now();
     await world.caller.sees();
-    expect(performance.now() - diedAt).toBeLessThan(5_000);
+    expect(performance.now() - diedAt).toBeLessThan(20_000);
   });
 });
 
@@ -165,7 +165,7 @@ describe.concurrent('row 14: SIGTERM', () => {
     const url = `local:${join(directory, 'starting')}?ttl=60s&poll=100ms`;
     await using world = await World.at(url);
     const place = ['--registry', url, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'];
-    const quick = ['--interval', '100ms', '--timeout', '90ms', '--drain-wait', '0s'];
+    const quick = ['--interval', '100ms', '--timeout', PATIENCE, '--drain-wait', '0s'];
     const cli = startCli(['sidecar', ...place, ...world.args(), ...quick]);
     await cli.until(isTime);
     cli.child.kill('SIGTERM');
@@ -188,7 +188,7 @@ describe.concurrent('row 14: SIGTERM', () => {
       const { code } = await sidecar.terminate();
       // By itself: no signal killed it.
       expect(code).toBeDefined();
-      expect(performance.now() - askedAt).toBeLessThan(15_000);
+      expect(performance.now() - askedAt).toBeLessThan(30_000);
     },
   );
 });

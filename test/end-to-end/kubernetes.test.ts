@@ -141,6 +141,26 @@ describe('a pod of three ends while a caller sends 100 requests a second', { tim
   }
 });
 
+test('a pod is ready while it is listed, and not while its app fails, from the start or later', async () => {
+  const registry = `zookeeper://${sharedServer('zookeeper')}/kubernetes-${process.pid}`;
+  const [port] = await freePorts(0);
+  const config = sidecarConfig({ service: 'readiness', id: 'one', port, directory });
+  const sidecar = await Sidecar.startFrom(join(directory, 'readiness.json'), registry, config);
+  const isFailing = async () => (await sidecar.status()).services[0]?.health.state === 'failing';
+  // What the manifest has the kubelet run.
+  const readiness = () => runCli(['status', '--admin', sidecar.adminUrl]);
+  await eventually('the app does not come up', isFailing);
+  const unready = await readiness();
+  expect(unready.code).toBe(1);
+  expect(unready.stdout).toMatch(/^ {2}not ready: readiness is failing: probe .+$/m);
+  const app = await ServiceProcess.start(port);
+  await eventually('the pod is ready', async () => (await readiness()).code === 0);
+  await app.signal('SIGKILL');
+  await eventually('the app fails', isFailing);
+  expect((await readiness()).code).toBe(1);
+  await sidecar.kill();
+});
+
 interface Probe {
   readonly exec?: { readonly command: readonly string[] };
   readonly httpGet?: { readonly path: string; readonly port: number | string };

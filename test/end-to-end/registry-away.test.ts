@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../resolver/index.js';
 import { runCli } from '../helpers/cli.js';
@@ -7,6 +8,7 @@ import { Caller, eventually, Sidecar, ToyService } from './world.js';
 const BACKENDS: readonly { name: ServerName; url: (address: string) => string }[] = [
   { name: 'zookeeper', url: (address) => `zookeeper://${address}/away?sessionTimeout=2s` },
   { name: 'consul', url: (address) => `consul://${address}?ttl=2s` },
+  { name: 'etcd', url: (address) => `etcd://${address}/away?ttl=2s` },
 ];
 
 describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
@@ -44,6 +46,9 @@ describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
       'the sidecar knows',
       async () => (await sidecar.status()).registries[0]?.state !== 'connected',
     );
+    await eventually('it says why', async () => {
+      return /ECONNREFUSED/.test((await sidecar.status()).registries[0]?.trouble ?? '');
+    });
     const checks = await checksOf(sidecar);
     await eventually('checks go on', async () => (await checksOf(sidecar)) > checks + 2);
 
@@ -57,6 +62,12 @@ describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
     );
     expect(lists).not.toContain(0);
     await sidecar.terminate();
+    const moves = sidecar.log.filter(({ message }) => message === 'the registry connection changed');
+    const leaving = moves.filter(({ state }) => state !== 'connected' && state !== 'closed');
+    expect(leaving.length).toBeGreaterThan(0);
+    for (const move of leaving)
+      expect(move).toMatchObject({ level: 'warn', cause: expect.stringMatching(/\S/) });
+    for (const move of moves.filter((each) => !leaving.includes(each))) expect(move.cause).toBeUndefined();
     await caller.sees();
     await caller.close();
   });
@@ -69,7 +80,7 @@ describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
     });
     const { status, text } = await sidecar.get('/readyz');
     expect(status).toBe(503);
-    expect(JSON.parse(text).reasons[0]).toMatch(/orders is not yet registered in (zookeeper|consul):/);
+    expect(JSON.parse(text).reasons[0]).toMatch(/orders is not yet registered in (zookeeper|consul|etcd):/);
     expect((await sidecar.get('/healthz')).status).toBe(200);
     await server.restart();
     await eventually('ready', async () => (await sidecar.get('/readyz')).status === 200, 30_000);
@@ -82,9 +93,8 @@ describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
     const orders = discovery.service('orders');
     expect(orders.state).toBe('never');
     expect(() => orders.pick()).toThrow(expect.objectContaining({ code: 'NOT_RESOLVED' }));
-    const started = performance.now();
-    await expect(orders.ready({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'NOT_RESOLVED' });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    const told = orders.ready({ timeoutMs: 300 }).catch((error: unknown) => error);
+    expect(await Promise.race([told, delay(600, 'late')])).toMatchObject({ code: 'NOT_RESOLVED' });
     await discovery.close();
     expect(await runCli(['resolve', 'orders', '--registry', registry, '--timeout', '300ms'])).toMatchObject({
       code: 1,
@@ -92,7 +102,7 @@ describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
   });
 
   test('SIGTERM still ends the sidecar', async () => {
-    const sidecar = await Sidecar.start(registry, sidecarArgs());
+    const sidecar = await Sidecar.start(registry, [...sidecarArgs(), '--drain-timeout', '3s']);
     await eventually('ready', async () => (await sidecar.get('/readyz')).status === 200);
     await server.kill();
     const { code, stdout } = await sidecar.terminate();

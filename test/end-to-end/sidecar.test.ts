@@ -60,8 +60,11 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url }) => {
     await eventually('the sidecar has it confirmed', async () => {
       return (await sidecar.status()).services[0]?.registrations[0]?.registered === false;
     });
+    const unready = await sidecar.get('/readyz');
+    expect([unready.status, unready.text]).toEqual([503, expect.stringMatching(/is failing: .*refused/i)]);
     await service.listen();
     await caller.sees('one');
+    await eventually('ready', async () => (await sidecar.get('/readyz')).status === 200);
   });
 
   test('is gone when SIGTERM has ended the sidecar, which confirms that and exits 0', async () => {
@@ -80,7 +83,7 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url }) => {
     await sidecar.kill();
     const killedAt = performance.now();
     await caller.sees();
-    expect(performance.now() - killedAt).toBeLessThan(TTL_MS * 2 + 1_000);
+    expect(performance.now() - killedAt).toBeLessThan(TTL_MS * 2 + 5_000);
   });
 
   test('stays listed when the sidecar is killed and started again within its TTL', async () => {
@@ -88,11 +91,17 @@ describe.each(BACKENDS)('a service beside a sidecar on $name', ({ url }) => {
     await caller.sees('one');
     const lists: number[] = [];
     caller.service.onChange(({ snapshot }) => lists.push(snapshot.instances.length));
-    await sidecar.kill();
-    sidecar = await start('--weight', '7');
-    await eventually('the new sidecar owns the entry', () => {
-      return caller.service.snapshot?.instances[0]?.weight === 7;
-    });
+    for (let weight = 2, isQuick = false; !isQuick; weight++) {
+      lists.length = 0;
+      await sidecar.kill();
+      const killedAt = performance.now();
+      sidecar = await start('--weight', `${weight}`);
+      await eventually('the new sidecar owns the entry', () => {
+        return caller.service.snapshot?.instances[0]?.weight === weight;
+      });
+      // On a machine too busy to start a sidecar within the TTL that is no restart within the TTL: once more.
+      isQuick = performance.now() - killedAt < TTL_MS * 0.75;
+    }
     await delay(TTL_MS * 1.25);
     expect(caller.ids()).toEqual(['one']);
     expect(lists).not.toContain(0);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, type RunningCli, runCli, startCli } from '../helpers/cli.js';
 import { canMakePidNamespace, PID_NAMESPACE } from '../helpers/pid-namespace.js';
 import { freePort } from '../sidecar/support.js';
-import { Caller, eventually } from './world.js';
+import { Caller, eventually, PATIENCE } from './world.js';
 
 let directory: string;
 let registry: string;
@@ -49,7 +49,7 @@ function options(port: number | undefined, ...more: readonly string[]): readonly
     '--interval',
     '100ms',
     '--timeout',
-    '90ms',
+    PATIENCE,
     '--rise',
     '1',
     '--fall',

@@ -3,8 +3,10 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT } from '../architecture/sources.js';
+import { runCli } from '../helpers/cli.js';
+import { soon } from '../helpers/soon.js';
 import { sharedServer } from '../servers/index.js';
 
 const SUMMARY =
@@ -17,11 +19,20 @@ interface Outcome {
   readonly output: string;
 }
 
-async function demo(args: readonly string[]): Promise<Outcome> {
-  const folder = await mkdtemp(join(tmpdir(), 'pilotfish-demo-'));
+interface RunningDemo {
+  /** Resolves once that was printed. */
+  readonly says: (text: string) => Promise<void>;
+  /** What a terminal does at Ctrl-C: it tells every process of the group in front. */
+  readonly interrupt: () => void;
+  readonly ended: Promise<Outcome>;
+}
+
+/** In a process group of its own, as a shell starts it. */
+function startDemo(args: readonly string[], folder: string): RunningDemo {
   const child = spawn(process.execPath, [DEMO, ...args], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -29,15 +40,32 @@ async function demo(args: readonly string[]): Promise<Outcome> {
       output += text;
     });
   }
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  await rm(folder, { recursive: true });
-  return { code, output };
+  return {
+    says: (text) => soon(() => expect(output).toContain(text)),
+    interrupt: () => process.kill(-(child.pid as number), 'SIGINT'),
+    ended: new Promise((resolve) => child.once('close', (code) => resolve({ code, output }))),
+  };
 }
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pilotfish-demo-'));
+});
+
+afterEach(() => rm(folder, { recursive: true }));
+
+const demo = (args: readonly string[]): Promise<Outcome> => startDemo(args, folder).ended;
+
+/** What is listed in the registry of the demo. */
+const listed = async (): Promise<unknown> =>
+  JSON.parse((await runCli(['ls', '--json'], { env: { TMPDIR: folder } })).stdout).services;
 
 test.each([
   ['local', () => []],
   ['zookeeper', () => ['--registry', `zookeeper://${sharedServer('zookeeper')}/demo`]],
   ['consul', () => ['--registry', `consul://${sharedServer('consul')}`]],
+  ['etcd', () => ['--registry', `etcd://${sharedServer('etcd')}/demo`]],
 ])(
   'the demo on %s sees the leave and the return, and no request fails',
   async (_, args) => {
@@ -53,10 +81,43 @@ test.each([
   60_000,
 );
 
-test('an option that it does not know ends it at once, with code 2', async () => {
-  const { code, output } = await demo(['--twice']);
+test('Ctrl-C ends it when everything was seen, with 0, and nothing is left running or listed', async () => {
+  const running = startDemo([], folder);
+  await running.says('Ctrl-C stops everything');
+  expect(await listed()).toMatchObject([{ instances: 3 }]);
+  running.interrupt();
+  const { code, output } = await running.ended;
+  expect(output).toMatch(SUMMARY);
+  expect(code).toBe(0);
+  expect(await listed()).toEqual([]);
+});
+
+test('Ctrl-C twice ends it on the spot, and nothing is left running', async () => {
+  const running = startDemo([], folder);
+  await running.says('all 3 instances are listed');
+  running.interrupt();
+  running.interrupt();
+  // Resolves when the last of its processes has let go of its output.
+  expect((await running.ended).code).toBe(1);
+});
+
+test('a registry that no sidecar takes ends it with the reason and 1, and nothing is left running', async () => {
+  const { code, output } = await demo(['--once', '--registry', 'static:endpoints.json']);
+  expect(code).toBe(1);
+  expect(output).toMatch(/^npm start: a sidecar ended with code 2 before it was ready$/m);
+});
+
+test.each([
+  ['an option that it does not know', ['--twice'], '--twice'],
+  [
+    'a URL that makes no sense',
+    ['--registry', 'redis://127.0.0.1'],
+    'expected a URL that starts with local:',
+  ],
+])('%s ends it at once, with code 2', async (_, args, said) => {
+  const { code, output } = await demo(args);
   expect(code).toBe(2);
-  expect(output).toContain('--twice');
+  expect(output).toContain(said);
 });
 
 test('help says what it does and starts nothing', async () => {

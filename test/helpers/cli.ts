@@ -28,6 +28,14 @@ export interface RunningCli {
   readonly ended: Promise<CliResult>;
 }
 
+/** What a test that failed has left behind ends with the process of the test. */
+const alive = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+// So ends the process of a test, and then without an `exit` unless somebody asks for it.
+process.once('SIGTERM', () => process.exit(143));
+
 /** The result of a command that ends by itself. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return startCli(args, options).ended;
@@ -44,6 +52,8 @@ export function startCli(
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd !== undefined && { cwd }),
   });
+  alive.add(child);
+  child.once('exit', () => alive.delete(child));
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,11 +1,12 @@
 /** What a watch does with answers that no sane agent gives. */
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { openConsul } from '../../registry/consul/consul.js';
 import type { Registry, Snapshot } from '../../registry/contract.js';
 import { supervise } from '../../registry/supervised.js';
 import { systemClock } from '../../runtime/clock.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { seededRandom } from '../../runtime/random.js';
+import { soon } from '../helpers/soon.js';
 import { answer, FakeAgent, healthOf, type Script } from './consul-fake-agent.js';
 
 const context = { clock: systemClock, random: seededRandom(7), logger: silentLogger };
@@ -140,8 +141,8 @@ test('a list that goes back to a lower index is yielded, and the next query does
     count === 1 ? answer(response, healthOf('a'), 900) : answer(response, healthOf('b'), 3);
   await withFake(script, async (registry, fake) => {
     const watch = supervise(registry, 'orders', context);
-    await vi.waitFor(() => expect(ids(watch.snapshot)).toEqual(['n1~b']));
-    await vi.waitFor(() => expect(fake.asked.length).toBeGreaterThanOrEqual(3), { timeout: 3000 });
+    await soon(() => expect(ids(watch.snapshot)).toEqual(['n1~b']));
+    await soon(() => expect(fake.asked.length).toBeGreaterThanOrEqual(3));
     await watch.close();
     expect(fake.asked[1]).toContain('index=900');
     expect(fake.asked[2]).not.toContain('index=');
@@ -169,11 +170,11 @@ test.each([
     answer(response, list, count, count === 1 ? {} : headers);
   await withFake(script, async (registry) => {
     const watch = supervise(registry, 'orders', context);
-    await vi.waitFor(() => expect(ids(watch.snapshot)).toEqual(['n1~a', 'n1~b']));
+    await soon(() => expect(ids(watch.snapshot)).toEqual(['n1~a', 'n1~b']));
     list = healthOf('a', 'b', 'c');
-    await vi.waitFor(() => expect(ids(watch.snapshot)).toEqual(['n1~a', 'n1~b', 'n1~c']), { timeout: 3000 });
+    await soon(() => expect(ids(watch.snapshot)).toEqual(['n1~a', 'n1~b', 'n1~c']));
     list = healthOf('c');
-    await vi.waitFor(() => expect(watch.error).toMatchObject({ code: 'UNAVAILABLE' }), { timeout: 3000 });
+    await soon(() => expect(watch.error).toMatchObject({ code: 'UNAVAILABLE' }));
     expect(ids(watch.snapshot)).toEqual(['n1~a', 'n1~b', 'n1~c']);
     await watch.close();
   });
@@ -196,12 +197,12 @@ test('no more than 64 services hold a connection; the others are listed too', as
   };
   await withFake(script, async (registry) => {
     const watches = Array.from({ length: 70 }, (_, at) => supervise(registry, `s${at}`, context));
-    await vi.waitFor(() => expect(watches.every(({ snapshot }) => snapshot !== undefined)).toBe(true));
-    await vi.waitFor(() => expect(open).toBe(64));
+    await soon(() => expect(watches.every(({ snapshot }) => snapshot !== undefined)).toBe(true));
+    await soon(() => expect(open).toBe(64));
     await expect(registry.services()).resolves.toBeDefined();
     await Promise.all(watches.map((watch) => watch.close()));
     expect(most).toBe(64);
-    await vi.waitFor(() => expect(open).toBe(0));
+    await soon(() => expect(open).toBe(0));
   });
 });
 
@@ -213,7 +214,7 @@ test('an aborted watch ends at once and without error', async () => {
     const ended = (async () => {
       for await (const snapshot of registry.watch('orders', { signal: stop.signal })) seen.push(snapshot);
     })();
-    await vi.waitFor(() => expect(fake.asked).toHaveLength(2));
+    await soon(() => expect(fake.asked).toHaveLength(2));
     stop.abort(new Error('enough'));
     await ended;
     expect(seen).toHaveLength(1);

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openConsul } from '../../registry/consul/consul.js';
 import { entryId } from '../../registry/consul/entry.js';
 import { openToken } from '../../registry/consul/token.js';
@@ -15,6 +15,7 @@ import { messageOf } from '../../runtime/errors.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { seededRandom } from '../../runtime/random.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { soon } from '../helpers/soon.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 import { freePorts } from '../servers/ports.js';
 import { answer, FakeAgent } from './consul-fake-agent.js';
@@ -86,10 +87,10 @@ describe('an entry', () => {
       watch.onUpdate((update) => {
         if (update.type === 'snapshot') seen.push(update.snapshot.instances[0]?.status);
       });
-      await vi.waitFor(() => expect(seen).toEqual([undefined]));
+      await soon(() => expect(seen).toEqual([undefined]));
       await registry.register(one({ status }));
       expect((await checkOf(one()))?.Status).toBe(status);
-      await vi.waitFor(() => expect(seen.at(-1)).toBe(status));
+      await soon(() => expect(seen.at(-1)).toBe(status));
       expect(new Set(seen)).toEqual(new Set([undefined, status]));
     },
   );
@@ -112,11 +113,9 @@ describe('an entry', () => {
     const registry = await opened();
     const registration = await registry.register(one());
     const watch = watched(registry);
-    await vi.waitFor(() => expect(watch.snapshot?.instances[0]?.status).toBe('passing'));
+    await soon(() => expect(watch.snapshot?.instances[0]?.status).toBe('passing'));
     await registration.update(one({ status: 'warning', weight: 9 }));
-    await vi.waitFor(() =>
-      expect(watch.snapshot?.instances[0]).toMatchObject({ status: 'warning', weight: 9 }),
-    );
+    await soon(() => expect(watch.snapshot?.instances[0]).toMatchObject({ status: 'warning', weight: 9 }));
     expect(await registration.confirm()).toBe('present');
   });
 
@@ -130,11 +129,11 @@ describe('an entry', () => {
   });
 
   test('keeps passing as long as it is held, and no longer', async () => {
-    const registry = await opened('?ttl=1s');
+    const registry = await opened('?ttl=4s');
     const watch = watched(registry);
     const registration = await registry.register(one());
-    const until = performance.now() + 2500;
-    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual(['a']));
+    const until = performance.now() + 5_000;
+    await soon(() => expect(idsOf(watch.snapshot)).toEqual(['a']));
     while (performance.now() < until) {
       expect((await checkOf(one()))?.Status).toBe('passing');
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -221,7 +220,7 @@ describe('lists', () => {
       Weights: { Passing: 10, Warning: 3 },
     });
     const watch = watched(await opened());
-    await vi.waitFor(() =>
+    await soon(() =>
       expect(watch.snapshot?.instances).toMatchObject([
         { id: `pilotfish-test~${service}-x`, endpoint: { host: '127.0.0.1', port: 8001 }, weight: 1 },
         { id: `pilotfish-test~${service}-y`, endpoint: { host: '10.0.0.5', port: 8002 }, weight: 10 },
@@ -236,11 +235,11 @@ describe('lists', () => {
     await register({ ID: service, Port: 8001, Weights: { Passing: 10, Warning: 3 }, Check: check });
     const watch = watched(await opened());
     const weights = () => watch.snapshot?.instances.map(({ weight, status }) => [status, weight]);
-    await vi.waitFor(() => expect(weights()).toEqual([['passing', 10]]));
+    await soon(() => expect(weights()).toEqual([['passing', 10]]));
     await api('PUT', `/agent/check/warn/${service}`);
-    await vi.waitFor(() => expect(weights()).toEqual([['warning', 3]]), { timeout: 5000 });
+    await soon(() => expect(weights()).toEqual([['warning', 3]]));
     await api('PUT', `/agent/check/fail/${service}`);
-    await vi.waitFor(() => expect(weights()).toEqual([]), { timeout: 5000 });
+    await soon(() => expect(weights()).toEqual([]));
     await api('PUT', `/agent/service/deregister/${service}`);
   });
 
@@ -278,10 +277,10 @@ describe('maintenance', () => {
   ] as const)(
     'is how %j is written: foreign clients leave it out, and its check passes',
     async (state, reason) => {
-      const registry = await opened('?ttl=1s');
+      const registry = await opened('?ttl=3s');
       const registration = await registry.register(one(state));
       expect(await reasonAtAgent()).toBe(reason);
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await new Promise((resolve) => setTimeout(resolve, 3_500));
       expect((await checkOf(one()))?.Status).toBe('passing');
       expect(await passingOnly()).toEqual([]);
       await registration.update(one());
@@ -300,8 +299,8 @@ describe('maintenance', () => {
     const watch = watched(registry);
     const registration = await registry.register(one({ status: 'maintenance', note: 'new disk' }));
     await own.restart();
-    await vi.waitFor(async () => expect(await registration.confirm()).toBe('present'), { timeout: 10_000 });
-    await vi.waitFor(() => expect(states(watch)).toEqual([['maintenance', 'new disk']]), { timeout: 10_000 });
+    await soon(async () => expect(await registration.confirm()).toBe('present'));
+    await soon(() => expect(states(watch)).toEqual([['maintenance', 'new disk']]));
     await registry.close();
   });
 
@@ -328,7 +327,7 @@ describe('maintenance', () => {
     const registration = await registry.register(one());
     const watch = watched(await opened());
     await api('PUT', `${maintenancePath()}?enable=true&reason=mine`);
-    await vi.waitFor(() => expect(states(watch)).toEqual([['maintenance', 'mine']]), { timeout: 5000 });
+    await soon(() => expect(states(watch)).toEqual([['maintenance', 'mine']]));
     expect(await registration.confirm()).toBe('present');
     await registration.update(one({ status: 'draining' }));
     await registration.update(one({ weight: 3 }));
@@ -357,10 +356,10 @@ describe('maintenance', () => {
     const node = (query: string) =>
       fetch(`http://${own.address}/v1/agent/maintenance?${query}`, { method: 'PUT' });
     await node('enable=true&reason=kernel');
-    await vi.waitFor(() => expect(states(watch)).toEqual([['maintenance', 'kernel']]), { timeout: 5000 });
+    await soon(() => expect(states(watch)).toEqual([['maintenance', 'kernel']]));
     expect(await registration.confirm()).toBe('present');
     await node('enable=false');
-    await vi.waitFor(() => expect(states(watch)).toEqual([['draining', 'v2']]), { timeout: 5000 });
+    await soon(() => expect(states(watch)).toEqual([['draining', 'v2']]));
     await registry.close();
   });
 });
@@ -372,7 +371,7 @@ describe('an agent in trouble', () => {
     closers.push(() => registry.close());
     const registration = await registry.register(one());
     await own.restart({ wipe: true });
-    expect(await within(registration.lost, 5000)).toBe('deleted');
+    expect(await within(registration.lost, 30_000)).toBe('deleted');
     const again = await registry.register(one());
     expect(await again.confirm()).toBe('present');
     await registry.close();
@@ -384,10 +383,10 @@ describe('an agent in trouble', () => {
     registry.onState((state) => states.push(state));
     const registration = await registry.register(one());
     server.freeze();
-    await vi.waitFor(() => expect(states).toContain('suspended'), { timeout: 5000 });
+    await soon(() => expect(states).toContain('suspended'));
     await new Promise((resolve) => setTimeout(resolve, 1500));
     server.thaw();
-    await vi.waitFor(async () => expect(await registration.confirm()).toBe('present'), { timeout: 8000 });
+    await soon(async () => expect(await registration.confirm()).toBe('present'));
     expect(states).toEqual(['connected', 'suspended', 'connected']);
     expect(await within(registration.lost, 0)).toBe('late');
   });
@@ -395,7 +394,7 @@ describe('an agent in trouble', () => {
   test('that was silent while something was registered keeps nothing of the unfinished call', async () => {
     const registry = await opened();
     const watch = watched(registry);
-    await vi.waitFor(() => expect(idsOf(watch.snapshot)).toEqual([]));
+    await soon(() => expect(idsOf(watch.snapshot)).toEqual([]));
     server.freeze();
     const stop = new AbortController();
     const reason = new Error('no more time');
@@ -404,7 +403,7 @@ describe('an agent in trouble', () => {
     server.thaw();
     const gone = async () => expect(await checkOf(one())).toBeUndefined();
     await new Promise((resolve) => setTimeout(resolve, 300));
-    await vi.waitFor(gone, { timeout: 5000 });
+    await soon(gone);
     await new Promise((resolve) => setTimeout(resolve, 1200));
     await gone();
   });
@@ -421,9 +420,8 @@ describe('an agent in trouble', () => {
     const registry = await opened();
     await registry.register(one());
     server.freeze();
-    const before = performance.now();
-    await registry.close();
-    expect(performance.now() - before).toBeLessThan(6000);
+    // The agent never answers, so what ends it is the limit.
+    expect(await within(registry.close(), 20_000)).not.toBe('late');
     server.thaw();
     await api('PUT', `/agent/service/deregister/${entryId(service, 'a')}`);
   });
@@ -445,10 +443,7 @@ describe('ACLs', () => {
       });
       if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     };
-    await vi.waitFor(
-      () => put('policy', { Name: 'nothing', Rules: 'service_prefix "" { policy = "deny" }' }),
-      { timeout: 10_000 },
-    );
+    await soon(() => put('policy', { Name: 'nothing', Rules: 'service_prefix "" { policy = "deny" }' }));
     await put('token/00000000-0000-0000-0000-000000000002', { Policies: [{ Name: 'nothing' }] });
     return own;
   }

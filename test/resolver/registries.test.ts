@@ -2,11 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Instance, Registration, Registry } from '../../registry/contract.js';
 import { openWritable } from '../../registry/open.js';
 import { freshService, instanceOf } from '../../registry/testing/index.js';
 import { type ConnectOptions, connect, type ServiceHandle } from '../../resolver/index.js';
+import { soon } from '../helpers/soon.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 
 let zookeeper: RunningServer;
@@ -98,13 +99,13 @@ describe('of two registries', () => {
     ];
     const handle = await reader(both(), service);
     await handle.ready({ minEndpoints: 2 });
-    await vi.waitFor(() => expect(handle.state).toBe('fresh'));
+    await soon(() => expect(handle.state).toBe('fresh'));
     const a: Instance = inConsul.instance;
     for (const registration of [inConsul, inZooKeeper]) {
       await registration.update({ ...a, status: 'draining' });
-      await vi.waitFor(() => expect(picked(handle)).toEqual(['b']), { timeout: 5000 });
+      await soon(() => expect(picked(handle)).toEqual(['b']));
       await registration.update(a);
-      await vi.waitFor(() => expect(picked(handle)).toEqual(['a', 'b']), { timeout: 5000 });
+      await soon(() => expect(picked(handle)).toEqual(['a', 'b']));
     }
     expect(idsOf(handle)).toEqual(['a', 'b']);
   });
@@ -117,13 +118,13 @@ describe('of two registries', () => {
     const handle = await reader(both(), service, { registries: 'prefer' });
     await handle.ready({ minEndpoints: 2 });
     const standing = () => [handle.state, handle.snapshot?.instances[0]?.endpoint.port];
-    await vi.waitFor(() => expect(standing()).toEqual(['fresh', 81]));
+    await soon(() => expect(standing()).toEqual(['fresh', 81]));
     const picks = pickingAllTheTime(handle);
     await consul.kill();
-    await vi.waitFor(() => expect(standing()).toEqual(['stale', 81]));
-    await vi.waitFor(() => expect(standing()).toEqual(['fresh', 91]), { timeout: 20_000 });
+    await soon(() => expect(standing()).toEqual(['stale', 81]));
+    await soon(() => expect(standing()).toEqual(['fresh', 91]));
     await consul.restart();
-    await vi.waitFor(() => expect(standing()).toEqual(['fresh', 81]), { timeout: 30_000 });
+    await soon(() => expect(standing()).toEqual(['fresh', 81]));
     expect(picks.failed()).toBe(0);
   }, 90_000);
 });

@@ -26,6 +26,9 @@ interface Backend {
   readonly noticedMs: number;
 }
 
+/** What a machine with other work may add to a second or two. */
+const SLACK_MS = 5_000;
+
 let directory: string;
 
 const BACKENDS: readonly Backend[] = [
@@ -139,7 +142,7 @@ describe.each(BACKENDS)('on $name', ({ url, remove, noticedMs }) => {
       await remove(one.instance);
       const deletedAt = performance.now();
       await eventually('it is back', () => one.losses.length === deletion && one.announcer.settled);
-      expect(performance.now() - deletedAt).toBeLessThan(1_000 + noticedMs + 1_000);
+      expect(performance.now() - deletedAt).toBeLessThan(1_000 + noticedMs + SLACK_MS);
     }
     expect(one.losses).toEqual(['deleted', 'deleted', 'deleted']);
     expect(one.writes).toHaveLength(4);

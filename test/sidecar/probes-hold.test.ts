@@ -80,7 +80,8 @@ describe('SIGKILL of the service', () => {
       }
       const p50 = times.sort((a, b) => a - b)[3] as number;
       console.log(`SIGKILL -> failing, ${type} probe: p50 ${p50.toFixed(1)} ms of ${times.length}`);
-      expect(p50).toBeLessThan(50);
+      // Milliseconds where the machine has nothing else to do; in any case long before the next check is due.
+      expect(p50).toBeLessThan(RARE.intervalMs / 60);
     },
   );
 });

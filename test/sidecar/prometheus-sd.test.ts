@@ -2,7 +2,7 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { instanceOf } from '../../registry/testing/index.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { seededRandom } from '../../runtime/random.js';
@@ -12,6 +12,7 @@ import { type Sidecar, startSidecar } from '../../sidecar/daemon.js';
 import { FollowedLists, MAX_FOLLOWED } from '../../sidecar/followed-lists.js';
 import { prometheusRoute, type TargetGroup, targetGroup } from '../../sidecar/prometheus-sd.js';
 import { load } from '../helpers/config.js';
+import { soon } from '../helpers/soon.js';
 import { instances, MemoryRegistry } from '../resolver/memory-registry.js';
 
 describe('a target', () => {
@@ -197,9 +198,7 @@ describe('a sidecar', () => {
     const url = `${sidecar.metricsUrl}/v1/prometheus/sd?service=users`;
     expect((await get(url)).text).toBe('[]\n');
     await other.register(instanceOf({ service: 'users', host: '10.0.0.7', port: 80 }));
-    await vi.waitFor(async () => expect((await get(url)).text).toContain('"10.0.0.7:80"'), {
-      timeout: 5_000,
-    });
+    await soon(async () => expect((await get(url)).text).toContain('"10.0.0.7:80"'));
     await other.close();
   });
 

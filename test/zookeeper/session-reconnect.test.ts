@@ -60,8 +60,24 @@ describe('after the connection ended', () => {
     server.script = { onHandshake: (connection) => connection.grant({ timeoutMs: 0 }) };
     server.current.destroy();
     await session.until(() => session.zk.state === 'expired');
+    expect(session.zk.trouble).toBe('the session is expired');
     await session.pass(60_000);
     expect(server.connections.length).toBe(2);
+  });
+
+  test('it says why from the first moment, then what became of the attempts, and nothing once it is resumed', async () => {
+    await using server = await FakeServer.start();
+    await using session = drive([server]);
+    const told: (string | undefined)[] = [];
+    session.zk.onState(() => told.push(session.zk.trouble));
+    await session.until(() => session.zk.state === 'connected');
+    server.script = { onHandshake: (connection) => connection.end() };
+    server.current.destroy();
+    await session.until(() => session.zk.trouble?.includes(server.address) === true);
+    server.script = {};
+    await session.until(() => session.zk.state === 'connected');
+    expect(told).toEqual([undefined, expect.stringMatching(/ECONNRESET|closed the connection/), undefined]);
+    expect(session.zk.trouble).toBeUndefined();
   });
 
   test('another session is not taken for it', async () => {
@@ -383,12 +399,14 @@ describe('a process that stood still', () => {
       'suspended',
       [OP.ping],
     ]);
+    expect(zk.trouble).toMatch(/stood still/);
     const meanwhile = settled(zk.get('/a'));
     await turns(2);
     expect(meanwhile.outcomes).toEqual(['CONNECTION_LOSS']);
     answer();
     await turns(12);
     expect(states).toEqual(['connected', 'suspended', 'connected']);
+    expect(zk.trouble).toBeUndefined();
     server.script = {};
     await zk.close();
     expect([clock.virtual.pending, server.connections.length]).toEqual([0, 1]);

@@ -89,7 +89,7 @@ export class WireSession {
 
   readonly onState: Event<ZkState> = this.#states.event;
 
-  /** Why no server took the session when they were last tried; undefined when one did. */
+  /** Why it is not connected, as last heard of; undefined while it is. */
   get trouble(): string | undefined {
     return this.#trouble;
   }
@@ -235,7 +235,7 @@ export class WireSession {
   #accept({ sessionId, password, timeoutMs, readOnly }: ConnectReply): void {
     const resumed = this.#session !== NO_SESSION;
     if (timeoutMs <= 0) {
-      this.#over('expired');
+      this.#over('expired', 'the session is expired');
       throw new DialError('handshake', 'the session is expired');
     }
     if (readOnly) throw new DialError('connect', 'the server is read only');
@@ -265,8 +265,9 @@ export class WireSession {
       } catch (error) {
         if (!isRefusal(error) || this.#stop.signal.aborted) continue;
         const fields = { server: formatHostPort(address), session: this.id };
-        logger.error(fields, 'zookeeper serves, but refuses our session: its data was wiped or restored');
-        this.#over('expired');
+        const trouble = 'zookeeper serves, but refuses our session: its data was wiped or restored';
+        logger.error(fields, trouble);
+        this.#over('expired', trouble);
         return undefined;
       }
     }
@@ -304,7 +305,7 @@ export class WireSession {
     pulse.stop();
     this.#connection = undefined;
     logger.debug({ reason }, 'the connection to zookeeper ended');
-    this.#move('suspended');
+    this.#suspended(reason);
     this.#requests.failAll('CONNECTION_LOSS', `${reason}; whether it took effect is unknown`);
     return clock.now() - startedAt >= PROVEN_AFTER_MS;
   }
@@ -319,7 +320,9 @@ export class WireSession {
       hangUp: () => connection.destroy(new Error('the server does not answer')),
       doubt: () => {
         logger.warn({}, 'this process stood still, asking zookeeper whether the session is still there');
-        this.#move('suspended');
+        this.#suspended(
+          'this process stood still, and zookeeper has not said since that the session is there',
+        );
       },
     });
   }
@@ -365,8 +368,7 @@ export class WireSession {
 
   #authenticated({ error }: ReplyHeader): void {
     if (error === 0) return;
-    this.#trouble = 'zookeeper refused the credentials';
-    this.#over('denied');
+    this.#over('denied', 'zookeeper refused the credentials');
   }
 
   #watchesRestored({ error }: ReplyHeader): void {
@@ -374,11 +376,19 @@ export class WireSession {
   }
 
   #ponged(): void {
-    if (this.#pulse?.ponged()) this.#move('connected');
+    if (!this.#pulse?.ponged()) return;
+    this.#trouble = undefined;
+    this.#move('connected');
   }
 
-  #over(state: 'expired' | 'denied' | 'closed'): void {
+  #suspended(trouble: string): void {
+    this.#trouble = trouble;
+    this.#move('suspended');
+  }
+
+  #over(state: 'expired' | 'denied' | 'closed', trouble?: string): void {
     if (isOver(this.#state)) return;
+    this.#trouble = trouble;
     this.#move(state);
     this.#stop.abort(new ZkError('SESSION_OVER', 'session', '', state));
     this.#connection?.destroy();
