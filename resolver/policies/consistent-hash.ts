@@ -94,8 +94,8 @@ export class BoundedHash implements Picker {
   readonly #ring: HashRing;
   readonly #random: Random;
   readonly #total = new Total();
-  /** Allowed in flight for each unit of weight and each request in flight. */
-  readonly #allowance: number;
+  readonly #bound: number;
+  readonly #weight: number;
 
   constructor(
     candidates: readonly Instance[],
@@ -108,15 +108,16 @@ export class BoundedHash implements Picker {
     for (const load of this.#loads) load.join(this.#total);
     this.#ring = ringOf(candidates);
     this.#random = random;
-    this.#allowance = bound / this.#loads.reduce((sum, { weight }) => sum + weight, 0);
+    this.#bound = bound;
+    this.#weight = this.#loads.reduce((sum, { weight }) => sum + weight, 0);
   }
 
   pick(request?: PickRequest): Pick {
     const ring = this.#ring;
-    const perWeight = this.#allowance * (this.#total.inFlight + 1);
+    const allowed = this.#bound * (this.#total.inFlight + 1);
     let point = ring.find(placeOf(request, this.#random));
     // Ends: were nobody below the bound, all together would have more in flight than they have.
-    while (this.#isFull(ring.owner(point), perWeight)) point = ring.after(point);
+    while (this.#isFull(ring.owner(point), allowed)) point = ring.after(point);
     return new TrackedPick(this.#loads[ring.owner(point)] as SharedLoad);
   }
 
@@ -125,9 +126,10 @@ export class BoundedHash implements Picker {
     return describedLoads('consistent-hash', rule, this.#loads);
   }
 
-  #isFull(owner: number, perWeight: number): boolean {
+  /** Multiplied out: a quotient that is rounded up would let one request more in, where the share is a whole number. */
+  #isFull(owner: number, allowed: number): boolean {
     const load = this.#loads[owner] as SharedLoad;
-    return load.inFlight >= perWeight * load.weight;
+    return load.inFlight * this.#weight >= allowed * load.weight;
   }
 }
 

@@ -116,7 +116,8 @@ describe.concurrent('row 7: a sidecar that stood still until its entry had ended
     sidecar.signal('SIGCONT');
     const wokeAt = performance.now();
     await world.caller.sees('one');
-    expect(performance.now() - wokeAt).toBeLessThan(8_000);
+    // By the next look at the entry it would take from 21 s on.
+    expect(performance.now() - wokeAt).toBeLessThan(15_000);
     expect(world.lists).toEqual([`one:${world.toy.port}`, '', `one:${world.toy.port}`]);
     // What it missed was no failure of the service.
     expect(times(sidecar, 'health changed')).toBe(1);
@@ -151,7 +152,7 @@ describe.concurrent('row 8: a sidecar whose wall clock jumps by days', () => {
     await world.toy.die();
     const diedAt = performance.now();
     await world.caller.sees();
-    expect(performance.now() - diedAt).toBeLessThan(5_000);
+    expect(performance.now() - diedAt).toBeLessThan(15_000);
   });
 });
 

@@ -71,13 +71,13 @@ export class Sidecar {
     this.adminUrl = adminUrl;
   }
 
-  /** Resolves when its admin server listens. Checks are quick: every 100 ms, rise 2, fall 2. */
+  /** Resolves when its admin server listens. Checks are quick: every 100 ms, rise 2, fall 2, and patient with the machine. */
   static async start(
     registry: string,
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<Sidecar> {
-    const quick = ['--interval', '100ms', '--timeout', '500ms', '--rise', '2', '--fall', '2'];
+    const quick = ['--interval', '100ms', '--timeout', '1s', '--rise', '2', '--fall', '2'];
     const place = ['--registry', registry, '--admin', '127.0.0.1:0', '--address', '127.0.0.1'];
     return Sidecar.#run(['sidecar', ...place, ...quick, '--drain-wait', '0s', ...args], env);
   }
@@ -136,7 +136,7 @@ export class Sidecar {
   }
 
   async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
-    const response = await fetch(this.adminUrl + path, { signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(this.adminUrl + path, { signal: AbortSignal.timeout(15_000) });
     return { status: response.status, text: await response.text() };
   }
 
@@ -145,13 +145,13 @@ export class Sidecar {
   }
 }
 
-/** A configuration with quick checks, as a file; `config` wins over everything. */
+/** A configuration with quick checks, as above, as a file; `config` wins over everything. */
 export async function writeConfig(
   file: string,
   registry: string | readonly string[],
   config: object,
 ): Promise<void> {
-  const quick = { interval: '100ms', timeout: '90ms', rise: 2, fall: 2, drainWait: '0s' };
+  const quick = { interval: '100ms', timeout: '1s', rise: 2, fall: 2, drainWait: '0s' };
   const place = { registry, admin: '127.0.0.1:0', address: '127.0.0.1' };
   await writeFile(file, JSON.stringify({ ...place, ...quick, ...config }));
 }
@@ -191,7 +191,7 @@ export class Caller {
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 15_000,
+  withinMs = 30_000,
 ): Promise<void> {
   const limit = performance.now() + withinMs;
   while (!(await condition())) {

@@ -65,8 +65,8 @@ describe.each(['local', 'zookeeper', 'consul'] as const)('a status in %s', (kind
       const began = performance.now();
       await registration.update({ ...a, status });
       await seen;
-      // Consul's reader asks at most once a second.
-      expect(performance.now() - began).toBeLessThan(5000);
+      // Consul's reader asks at most once a second, and waits for news for 55 s.
+      expect(performance.now() - began).toBeLessThan(20_000);
       expect(picked(handle)).toEqual(status === 'passing' ? ['a', 'b'] : ['b']);
     }
     inFlight.done('ok', { latencyMs: 3 });
@@ -102,9 +102,9 @@ describe('of two registries', () => {
     const a: Instance = inConsul.instance;
     for (const registration of [inConsul, inZooKeeper]) {
       await registration.update({ ...a, status: 'draining' });
-      await vi.waitFor(() => expect(picked(handle)).toEqual(['b']), { timeout: 5000 });
+      await vi.waitFor(() => expect(picked(handle)).toEqual(['b']), { timeout: 20_000 });
       await registration.update(a);
-      await vi.waitFor(() => expect(picked(handle)).toEqual(['a', 'b']), { timeout: 5000 });
+      await vi.waitFor(() => expect(picked(handle)).toEqual(['a', 'b']), { timeout: 20_000 });
     }
     expect(idsOf(handle)).toEqual(['a', 'b']);
   });

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../runtime/clock.js';
+import { type Clock, systemClock } from '../../runtime/clock.js';
 import type { Logger } from '../../runtime/logger.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
@@ -42,12 +42,14 @@ async function start(
   routes: readonly AdminRoute[],
   logger: Logger = silentLogger,
   allowedHosts: string[] = [],
+  clock: Clock = systemClock,
 ) {
   const started = await startAdmin({
     address: { host: '127.0.0.1', port: 0 },
     routes,
     logger,
     allowedHosts,
+    clock,
   });
   open.push(started);
   return started;
@@ -359,7 +361,8 @@ describe('the limits', () => {
     const startedAt = performance.now();
     expect(await raw('GET /healthz HTTP/1.1\r\nHost: localhost\r\n')).toMatch(/^HTTP\/1\.1 408 /);
     expect(performance.now() - startedAt).toBeGreaterThan(4500);
-    expect(performance.now() - startedAt).toBeLessThan(8000);
+    // Node's own limit is a minute.
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
   });
 
   test('of two hundred connections at most 64 are held', async () => {
@@ -379,7 +382,14 @@ describe('the limits', () => {
 
 describe('closing', () => {
   test('ends idle connections at once and frees the port', async () => {
-    const socket = connect(Number(new URL(admin.url).port), '127.0.0.1');
+    // Its clock stands still: nothing that takes time can have passed.
+    const standing = await start(
+      standardRoutes({ ...SOURCES, clock: limitClock }),
+      silentLogger,
+      [],
+      limitClock,
+    );
+    const socket = connect(Number(new URL(standing.url).port), '127.0.0.1');
     let answered = false;
     let closed = false;
     socket.on('data', () => {
@@ -390,23 +400,27 @@ describe('closing', () => {
     });
     socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await until(() => answered, 'the answer');
-    const startedAt = performance.now();
-    await admin.close();
-    expect(performance.now() - startedAt).toBeLessThan(400);
+    await standing.close();
     await until(() => closed, 'the idle connection to close');
-    await expect(ask('/healthz')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect(ask('/healthz', {}, standing)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
   test('does not wait for a request that never ends', async () => {
-    const socket = connect(Number(new URL(admin.url).port), '127.0.0.1');
+    const standing = await start(
+      standardRoutes({ ...SOURCES, clock: limitClock }),
+      silentLogger,
+      [],
+      limitClock,
+    );
+    const socket = connect(Number(new URL(standing.url).port), '127.0.0.1');
     socket.on('error', () => {});
     await new Promise<void>((resolve) => {
       socket.write('GET /healthz HTTP/1.1\r\nHost:', () => resolve());
     });
-    await ask('/healthz');
-    const startedAt = performance.now();
-    await Promise.all([admin.close(), admin.close()]);
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+    await ask('/healthz', {}, standing);
+    const closing = Promise.all([standing.close(), standing.close()]);
+    await limitClock.advance(500);
+    await closing;
     socket.destroy();
   });
 });

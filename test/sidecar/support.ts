@@ -155,11 +155,11 @@ export async function freePort(): Promise<number> {
   return server.port;
 }
 
-/** Resolves when `condition` holds; rejects when it does not within 5 s. */
+/** Resolves when `condition` holds; rejects when it does not within 20 s. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + 20_000;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited 5 s in vain for: ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited 20 s in vain for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
