@@ -121,6 +121,11 @@ export interface Registry extends RegistryReader {
    * the call.
    */
   register(instance: Instance, options?: OperationOptions): Promise<Registration>;
+  /**
+   * What a `register` of the instance that did not succeed may have left: undefined when nothing, else resolves when that
+   * is known to be gone, or the registry is closed. Never rejects. Not there where such a `register` leaves nothing.
+   */
+  leftovers?(instance: Instance): Promise<void> | undefined;
 }
 
 /** Why a registration is gone although nobody closed it. */

@@ -6,6 +6,7 @@ import { HealthyPicker } from './ejection/healthy-picker.js';
 import { OutcomeCounts } from './ejection/outcome-counts.js';
 import { PassiveHealth } from './ejection/passive-health.js';
 import type { EjectionRules } from './ejection/rules.js';
+import { leftOutBy } from './filters/narrowed.js';
 import type { Pick, Picker, PickRequest, Policy, PolicyContext } from './policy.js';
 import { type Lease, Shared } from './shared.js';
 
@@ -53,6 +54,11 @@ export class Balancer {
   /** What a pick comes from at last: a pick of it says nothing to the health of endpoints. */
   get settledPicker(): Picker {
     return this.healthy !== undefined && this.#plain === this.healthy ? this.healthy.inner : this.#plain;
+  }
+
+  /** Who of those that may be picked now a filter leaves out, by id, and which one does. */
+  get leftOut(): Readonly<Record<string, string>> {
+    return leftOutBy(this.#policy, this.healthy?.health.pickable ?? this.#candidates);
   }
 
   #build(candidates: readonly Instance[]): Picker {

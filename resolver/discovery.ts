@@ -32,7 +32,9 @@ export interface ServiceStatus extends Readonly<Omit<Counters, 'outcomes'>> {
   readonly state: ServiceState | undefined;
   /** Those that can be picked. */
   readonly endpoints: number | undefined;
-  /** Of these, those that are ejected now; undefined where no handle ejects. */
+  /** Those in use that the registry lists no more, see `ServiceHandle.held`. */
+  readonly held: number | undefined;
+  /** Of `endpoints`, those that are ejected now; undefined where no handle ejects. */
   readonly ejected: number | undefined;
   /** What became of its requests; undefined until some handle ejects. */
   readonly outcomes: OutcomeStatus | undefined;
@@ -162,6 +164,7 @@ function listStatus(cache: ServiceCache | undefined) {
   return {
     state: cache?.state,
     ejected: cache?.ejected,
+    held: cache?.held.length,
     endpoints: cache?.snapshot === undefined ? undefined : cache.pickable.length,
     rejectedEntries:
       cache?.snapshot === undefined ? undefined : cache.snapshot.rejected.length + cache.refused.length,

@@ -41,7 +41,7 @@ export interface Excluded {
   readonly id: string;
   readonly endpoint?: string;
   readonly reason: ExclusionReason;
-  /** The operator's note, what is wrong with the entry, or why it is ejected. */
+  /** The operator's note, what is wrong with the entry, why it is ejected, or which filter it is, such as `subset`. */
   readonly detail?: string;
   /** Until it may get a request again, in milliseconds; for one that is ejected. */
   readonly forMs?: number;
@@ -83,12 +83,14 @@ export function explain(
   const healthOf = (instance: Instance): EndpointHealth | undefined => health?.healthOf(instance);
   const pickable = new Set(cache.pickable.map(({ id }) => id));
   const healthy = new Set(health?.pickable);
+  const { leftOut } = balancer;
   const exclusionOf = (instance: Instance): Excluded | undefined => {
     if (!pickable.has(instance.id)) return excluded(instance, whyNotPickable(instance), instance.note);
     const found = healthOf(instance);
     if (found !== undefined && ejected.has(found) && !healthy.has(instance))
       return ejection(found, clock.now());
-    return members === undefined || instance.id in members ? undefined : excluded(instance, 'filter');
+    if (members === undefined || instance.id in members) return undefined;
+    return excluded(instance, 'filter', leftOut[instance.id]);
   };
   const exclusions = listed.map(exclusionOf);
   const held = new Set(cache.held.map(({ instance }) => instance.id));

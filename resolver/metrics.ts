@@ -81,6 +81,15 @@ const METRICS: readonly SampledMetric[] = [
     combine: Math.max,
   },
   {
+    name: 'pilotfish_resolver_held',
+    type: 'gauge',
+    labels: ['service'],
+    unit: 'endpoints',
+    meaning: 'Endpoints in use that the registry lists no more: most of the list vanished at once.',
+    samplesOf: ({ held }) => one(held),
+    combine: add,
+  },
+  {
     name: 'pilotfish_resolver_watch_updates_total',
     type: 'counter',
     labels: ['service'],

@@ -85,6 +85,8 @@ export interface Policy {
    *   see `sameEndpoint`; the new picker may take parts of it over, because the previous one picks no more.
    */
   build(candidates: readonly Instance[], previous: Picker | undefined, context: PolicyContext): Picker;
+  /** For `ServiceHandle.explain`, of a filter: who of the candidates is left out, by id, and the name of what does it. */
+  leftOut?(candidates: readonly Instance[]): Readonly<Record<string, string>>;
 }
 
 /** The identity of an endpoint: the same id at the same host and port. Whatever else changed, it is the same one. */

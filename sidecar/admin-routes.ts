@@ -56,6 +56,18 @@ export function readOnlyRoutes(metrics: AdminSources['metrics']): readonly Admin
   ];
 }
 
+/** Whether it is ready, without the reasons, which are the operator's. */
+export function readyRoute(isReady: () => boolean): AdminRoute {
+  return {
+    method: 'GET',
+    path: '/readyz',
+    handle: () => {
+      const ready = isReady();
+      return json(ready ? 200 : 503, { ready });
+    },
+  };
+}
+
 function readiness(reasons: readonly string[]): AdminReply {
   const ready = reasons.length === 0;
   return json(ready ? 200 : 503, { ready, reasons });

@@ -6,7 +6,7 @@
 
 import type { Instance, LostReason, Registration, Registry } from '../registry/contract.js';
 import { sameInstance } from '../registry/instance.js';
-import { linkedAbort } from '../runtime/abort.js';
+import { abortable, linkedAbort } from '../runtime/abort.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { Doorbell } from '../runtime/doorbell.js';
@@ -77,6 +77,8 @@ export class Announcer {
   #isDelayed = false;
   #registration: Registration | undefined;
   #isRegistering = false;
+  /** Of which a register that did not succeed may have left something. */
+  #unfinished: Instance | undefined;
   #confirmedAt: number | undefined;
   #registeredAt: number | undefined;
   #ownedSince = 0;
@@ -112,9 +114,9 @@ export class Announcer {
     return this.#registration?.instance;
   }
 
-  /** Whether readers may see an entry of ours: a confirmed one, or one that is on its way. */
+  /** Whether readers may see an entry of ours: a confirmed one, or one that is or was on its way. */
   get mayBeListed(): boolean {
-    return this.confirmed !== undefined || this.#isRegistering;
+    return this.confirmed !== undefined || this.#isRegistering || this.#unfinished !== undefined;
   }
 
   /** When the registry last confirmed the entry, on the monotonic clock. */
@@ -224,6 +226,7 @@ export class Announcer {
     const registration = this.#registration;
     if (desired === undefined) {
       if (registration !== undefined) await this.#deregister(registration, cause);
+      else await this.#finish(signal);
     } else if (registration === undefined) {
       await this.#register(desired, cause, signal);
     } else if (!sameInstance(desired, registration.instance)) {
@@ -237,17 +240,32 @@ export class Announcer {
   async #register(instance: Instance, cause: string, signal: AbortSignal): Promise<void> {
     this.#vacancy.abort('the wait is over');
     this.#isRegistering = true;
-    const registration = await this.#call('register', () =>
-      this.registry.register(instance, { signal }),
-    ).finally(() => {
+    try {
+      this.#own(await this.#call('register', () => this.registry.register(instance, { signal })));
+    } catch (error) {
+      if (this.registry.leftovers?.(instance) !== undefined) this.#unfinished = instance;
+      throw error;
+    } finally {
       this.#isRegistering = false;
       this.#changes.emit();
-    });
-    this.#registration = registration;
-    this.#ownedSince = this.#options.clock.now();
-    this.#registeredAt = this.#options.clock.wallNow();
-    void registration.lost.then((reason) => this.#lost(registration, reason));
+    }
     this.#log(instance, cause, 'registered');
+  }
+
+  #own(registration: Registration): void {
+    const { clock } = this.#options;
+    this.#registration = registration;
+    this.#unfinished = undefined;
+    this.#ownedSince = clock.now();
+    this.#registeredAt = clock.wallNow();
+    void registration.lost.then((reason) => this.#lost(registration, reason));
+  }
+
+  /** Waits until what an unfinished register may have left is known to be gone. */
+  async #finish(signal: AbortSignal): Promise<void> {
+    const leftovers = this.#unfinished && this.registry.leftovers?.(this.#unfinished);
+    if (leftovers !== undefined) await abortable(leftovers, signal);
+    this.#unfinished = undefined;
   }
 
   async #deregister(registration: Registration, cause: string): Promise<void> {

@@ -21,7 +21,7 @@ import { type Difference, keyOf } from './difference.js';
 import type { DrainSettings } from './drain.js';
 import { Fleet, type FleetContext } from './fleet.js';
 import { FollowedLists } from './followed-lists.js';
-import { createLogger } from './log.js';
+import { type Log, openLog } from './log.js';
 import { LoopLag } from './loop-lag.js';
 import { SidecarMetrics } from './metrics.js';
 import { startMetricsServer } from './metrics-server.js';
@@ -33,11 +33,15 @@ import { type ReloadFailure, type ReloadReport, reloader } from './reload.js';
 import { restartOnly } from './restart-only.js';
 import type { Service } from './service.js';
 
+const STDOUT_FD = 1;
+
 export interface SidecarOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   /** Default: JSON lines on standard output at the configured level. */
   readonly logger?: Logger;
+  /** Lines of that log which nobody will read, for the metrics. Default: those of the default log. */
+  readonly droppedLogLines?: () => number;
   /** Reads the configuration again, for `reload`. Default: there is nothing to reload. */
   readonly load?: () => Promise<LoadedConfig>;
 }
@@ -74,13 +78,14 @@ export interface Sidecar {
 export async function startSidecar(config: SidecarConfig, options: SidecarOptions = {}): Promise<Sidecar> {
   const clock = options.clock ?? systemClock;
   const random = options.random ?? systemRandom();
-  const logger = options.logger ?? createLogger({ level: config.logLevel, clock });
   const closers = new CloseStack();
+  const { logger, droppedLines } = logOf(options, config, clock, closers);
   try {
     const lag = new LoopLag(clock);
     closers.defer(() => lag.close());
-    const context = { clock, random, logger, lag, metrics: new SidecarMetrics({ clock, lag }) };
-    return await start(config, options, context, closers);
+    const metrics = new SidecarMetrics({ clock, lag });
+    metrics.observeLog(droppedLines);
+    return await start(config, options, { clock, random, logger, lag, metrics }, closers);
   } catch (error) {
     await closers.close().catch(() => {});
     throw error;
@@ -126,6 +131,7 @@ async function start(
     services: fleet.services.map((service) => service.status()),
   });
 
+  const unreadyReasons = () => fleet.services.flatMap((service) => service.unreadyReasons());
   const token = await adminToken(config);
   const starting = startAdmin({
     address: config.admin,
@@ -136,7 +142,7 @@ async function start(
       ...standardRoutes({
         clock,
         metrics: () => metrics.text(),
-        unreadyReasons: () => fleet.services.flatMap((service) => service.unreadyReasons()),
+        unreadyReasons,
         status,
         heartbeatSecret: (name) => fleet.find(name)[0]?.plan.heartbeatSecret,
         beat: (name, ...beat) => fleet.find(name).filter((service) => service.beat(...beat)).length > 0,
@@ -152,7 +158,9 @@ async function start(
   });
   const admin = await listening('admin', starting);
   closers.defer(() => admin.close());
-  const metricsUrl = config.metrics && (await serveMetrics(config.metrics, discovery, context, closers));
+  const isReady = (): boolean => unreadyReasons().length === 0;
+  const metricsUrl =
+    config.metrics && (await serveMetrics(config.metrics, { discovery, isReady }, context, closers));
   closers.defer(() => fleet.close());
   await fleet.apply({ ...config, services: plans, registries: registries.of(config.registries) });
   const names = fleet.services.map(({ name }) => name);
@@ -184,6 +192,18 @@ async function listening(setting: 'admin' | 'metrics', starting: Promise<Admin>)
   }
 }
 
+function logOf(
+  { logger, droppedLogLines = () => 0 }: SidecarOptions,
+  { logLevel: level }: SidecarConfig,
+  clock: Clock,
+  closers: CloseStack,
+): Pick<Log, 'logger' | 'droppedLines'> {
+  if (logger !== undefined) return { logger, droppedLines: droppedLogLines };
+  const log = openLog({ level, clock, fd: STDOUT_FD });
+  closers.defer(log.close);
+  return log;
+}
+
 function namesIn({ added, changed, ...rest }: Difference): Omit<ReloadReport, 'warnings'> {
   return { ...rest, added: added.map(keyOf), changed: changed.map(keyOf) };
 }
@@ -195,12 +215,12 @@ async function adminToken({ adminTokenFile: file }: SidecarConfig): Promise<stri
 /** Returns the URL with the port that was really taken. */
 async function serveMetrics(
   address: HostPort,
-  discovery: AdminRoute,
+  answers: { readonly discovery: AdminRoute; readonly isReady: () => boolean },
   { clock, logger, metrics }: FleetContext,
   closers: CloseStack,
 ): Promise<string> {
   const starting = startMetricsServer({
-    ...{ ...address, clock, logger, discovery },
+    ...{ ...address, ...answers, clock, logger },
     metrics: () => metrics.text(),
   });
   const server = await listening('metrics', starting);

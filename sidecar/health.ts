@@ -89,7 +89,8 @@ export function combine(states: readonly HealthState[], requirement: Requirement
   return count('passing', 'warning', 'starting') >= required ? 'starting' : 'failing';
 }
 
-function requiredOf(requirement: Requirement, probes: number): number {
+/** How many of so many probes have to be listed. */
+export function requiredOf(requirement: Requirement, probes: number): number {
   if (requirement === 'all') return probes;
   return requirement === 'any' ? Math.min(1, probes) : requirement.atLeast;
 }

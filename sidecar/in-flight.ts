@@ -10,7 +10,7 @@ import type { InFlightConfig } from './config/config.js';
 const READ_DEADLINE_MS = 1_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 
-/** What a heartbeat said is believed for this long. */
+/** What was said is believed for this long: one answer that does not come must not end a drain. */
 const FRESH_MS = 10_000;
 
 export class InFlight {
@@ -29,9 +29,10 @@ export class InFlight {
     this.#reported = { count, at: this.#clock.now() };
   }
 
-  /** Undefined when nobody has said it lately, or the URL does not answer with a number. */
+  /** Undefined when nobody has said it lately, at the URL or by a heartbeat. */
   async read(signal: AbortSignal): Promise<number | undefined> {
-    if (this.#config !== undefined) return this.#ask(this.#config, signal);
+    const answered = this.#config && (await this.#ask(this.#config, signal));
+    if (answered !== undefined) this.report(answered);
     const { count, at } = this.#reported ?? { count: undefined, at: 0 };
     return count !== undefined && this.#clock.now() - at <= FRESH_MS ? count : undefined;
   }

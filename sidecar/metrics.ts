@@ -137,6 +137,12 @@ export const SIDECAR_METRICS = {
     labels: [],
     help: 'When the present configuration was loaded.',
   },
+  logLinesDropped: {
+    name: 'pilotfish_log_lines_dropped_total',
+    type: 'counter',
+    labels: [],
+    help: 'Lines of the log that were dropped because whoever reads it had stopped.',
+  },
   eventLoopLag: {
     name: 'pilotfish_event_loop_lag_seconds',
     type: 'gauge',
@@ -327,6 +333,18 @@ export class SidecarMetrics {
   reloaded(result: 'ok' | 'error'): void {
     this.#reloads.inc({ result });
     if (result === 'ok') this.#reloadedAt.set(this.#clock.wallNow() / 1000);
+  }
+
+  /** Shows at each scrape how many lines of the log nobody will read. To be called once. */
+  observeLog(droppedLines: () => number): void {
+    new Counter({
+      ...definition(SIDECAR_METRICS.logLinesDropped),
+      registers: [this.register],
+      collect() {
+        this.reset();
+        this.inc(droppedLines());
+      },
+    });
   }
 
   /** Shows at each scrape what operators have ordered, and who drains. To be called once. */

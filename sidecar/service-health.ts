@@ -4,8 +4,8 @@
  */
 import { Emitter, type Event } from '../runtime/events.js';
 import type { Requirement } from './config/config.js';
-import { combine, type HealthState, isListed } from './health.js';
-import type { ProbeReport, Prober, ProbeStatus } from './prober.js';
+import { combine, type HealthState, isListed, requiredOf } from './health.js';
+import type { ProbeReport, Prober, ProbeStatus, RecentResult } from './prober.js';
 import { type BeatStatus, isTtlProbe } from './probes/ttl.js';
 
 export interface HealthChange {
@@ -57,6 +57,17 @@ export class ServiceHealth {
   /** Whether the service may be listed. */
   get listed(): boolean {
     return isListed(this.#state);
+  }
+
+  /**
+   * Whether as many of the probes that ask the service have had a good answer as have to. A health that was taken over may
+   * be listed before that. Heartbeats are not asked for, and not waited for.
+   */
+  get hasAnswered(): boolean {
+    const asking = this.#deciding.filter(({ probe }) => probe.pace === 'interval');
+    const answered = asking.filter(({ lastResult }) => isGood(lastResult));
+    const required = requiredOf(this.#requirement, this.#deciding.length);
+    return answered.length >= Math.min(required, asking.length);
   }
 
   /** Hands a heartbeat to the service's TTL probes. False when it has none. */
@@ -113,6 +124,10 @@ export class ServiceHealth {
       this.#requirement,
     );
   }
+}
+
+function isGood(result: RecentResult | undefined): boolean {
+  return result?.status === 'passing' || result?.status === 'warning';
 }
 
 function sentence(probe: string, state: HealthState, reason: string): string {

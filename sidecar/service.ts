@@ -3,7 +3,8 @@
  * per registry makes it so. The registries are independent of each other; one that is away holds no other back.
  */
 
-import type { Instance, Registry } from '../registry/contract.js';
+import { isDeepStrictEqual } from 'node:util';
+import type { Endpoint, Instance, Registry } from '../registry/contract.js';
 import type { Clock } from '../runtime/clock.js';
 import { isPilotfishError, messageOf } from '../runtime/errors.js';
 import { formatHostPort } from '../runtime/host-port.js';
@@ -12,6 +13,7 @@ import { printable } from '../runtime/printable.js';
 import type { Announcer } from './announcer.js';
 import { type DrainStage, desiredInstance } from './desired.js';
 import type { DrainPhase, DrainSettings, DrainSubject } from './drain.js';
+import { isListed } from './health.js';
 import { InFlight } from './in-flight.js';
 import type { Neighbours } from './mass-failure.js';
 import type { OrderBook } from './operator/order-book.js';
@@ -91,6 +93,8 @@ export class Service {
   #inFlight: InFlight;
   #drain: RunningDrain | undefined;
   #stage: DrainStage = 'none';
+  /** What stays listed after a reload until the new address has answered. */
+  #oldEndpoint: Endpoint | undefined;
 
   /** Owns the health, the orders and the announcers. */
   constructor(plan: ServicePlan, { health, neighbours, orders, announcers, clock, logger }: ServiceParts) {
@@ -104,7 +108,10 @@ export class Service {
     this.#neighbours = neighbours;
     const { instance } = plan;
     this.protection = new ProtectedHealth(health, this.#protections(), { clock, logger, instance });
-    this.protection.onChange(({ cause }) => this.#announce(cause));
+    this.protection.onChange(({ to, cause }) => {
+      if (!isListed(to)) this.#oldEndpoint = undefined;
+      this.#announce(cause);
+    });
     this.#follow(health);
     orders.onChange(({ cause }) => this.#announce(cause));
     this.#announce('the orders that were kept');
@@ -156,8 +163,9 @@ export class Service {
 
   /** As it is to be listed now; undefined for not at all. */
   desired(): Instance | undefined {
+    const { instance } = this.#plan;
     return desiredInstance({
-      instance: this.#plan.instance,
+      instance: { ...instance, endpoint: this.#oldEndpoint ?? instance.endpoint },
       health: this.protection.state,
       orders: this.#orders.orders,
       drain: this.#stage,
@@ -214,13 +222,19 @@ export class Service {
     this.#announce('the drain was taken back');
   }
 
-  /** Goes over to another plan of the same instance, in place. @param health Where the probes are others. */
+  /**
+   * Goes over to another plan of the same instance, in place. What is listed goes over to another address only when the
+   * probes have had an answer there.
+   *
+   * @param health Where the probes are others.
+   */
   async change(
     plan: ServicePlan,
     neighbours: Neighbours | undefined,
     health: ServiceHealth = this.#health,
   ): Promise<void> {
     const before = this.#health;
+    this.#oldEndpoint = this.#endpointToKeep(plan, health);
     this.#plan = plan;
     this.#inFlight = new InFlight(plan.config.inFlight, this.#clock);
     if (health !== before) {
@@ -260,12 +274,25 @@ export class Service {
     return { flapHoldDown: this.#plan.config.flapHoldDown, neighbours: this.#neighbours };
   }
 
+  #endpointToKeep({ instance }: ServicePlan, health: ServiceHealth): Endpoint | undefined {
+    const present = this.#oldEndpoint ?? this.#plan.instance.endpoint;
+    const isSame = isDeepStrictEqual(present, instance.endpoint);
+    return isSame || health.hasAnswered || !isListed(this.protection.state) ? undefined : present;
+  }
+
+  #goOver(): void {
+    if (this.#oldEndpoint === undefined || !this.#health.hasAnswered) return;
+    this.#oldEndpoint = undefined;
+    this.#announce('the new address answers');
+  }
+
   #follow(health: ServiceHealth): void {
     const { service, id } = this.#plan.instance;
     health.onChange(({ from, to, cause }) => {
       const level = to === 'failing' ? 'warn' : 'info';
       this.#logger[level]({ service, id, from, to, cause }, 'health changed');
     });
+    for (const prober of health.probers) prober.onResult(() => this.#goOver());
     health.onAdvice(({ from, to, cause }) => {
       this.#logger.info({ service, id, from, to, cause }, 'an advisory probe changed');
     });

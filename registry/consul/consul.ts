@@ -20,7 +20,7 @@ import { isName, NAME_RULE } from '../instance.js';
 import type { Backend, BackendContext } from '../open.js';
 import { ConsulAgent } from './agent.js';
 import { Catalog } from './catalog.js';
-import { encodeEntry } from './entry.js';
+import { encodeEntry, entryId } from './entry.js';
 import { ConsulHttp } from './http.js';
 import { Leftovers } from './leftovers.js';
 import { ConsulRegistration } from './registration.js';
@@ -102,6 +102,10 @@ class ConsulRegistry implements Registry {
     encodeEntry(instance, registration.owner);
     await this.#leftovers.stop(registration.entryId);
     return this.#start(registration, signal);
+  }
+
+  leftovers({ service, id }: Instance): Promise<void> | undefined {
+    return this.#leftovers.of(entryId(service, id));
   }
 
   async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot, void> {

@@ -5,6 +5,7 @@
 import { linkedAbort } from '../../runtime/abort.js';
 import { backoffMs } from '../../runtime/backoff.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
+import { deferred } from '../../runtime/deferred.js';
 import { PilotfishError } from '../../runtime/errors.js';
 import type { Logger } from '../../runtime/logger.js';
 import type { Random } from '../../runtime/random.js';
@@ -28,6 +29,8 @@ export interface LeftoverParts {
 interface Removal {
   readonly id: string;
   readonly stop: () => void;
+  /** Resolves after the first look that was answered, or at the end. */
+  readonly looked: Promise<void>;
   readonly ended: Promise<void>;
 }
 
@@ -43,9 +46,20 @@ export class Leftovers {
   remove(id: string, owner: string): void {
     const link = linkedAbort();
     const stop = (): void => link.abort(new PilotfishError('CLOSED', `removal of ${id} stopped`));
-    const ended = this.#run(id, owner, link.signal).finally(() => this.#removals.delete(removal));
-    const removal: Removal = { id, stop, ended };
+    const looked = deferred<void>();
+    const onLook = (): void => looked.resolve();
+    const ended = this.#run(id, owner, link.signal, onLook).finally(() => {
+      this.#removals.delete(removal);
+      onLook();
+    });
+    const removal: Removal = { id, stop, looked: looked.promise, ended };
     this.#removals.add(removal);
+  }
+
+  /** Resolves when the agent has said of each removal of that entry that it is gone; undefined when there is none. */
+  of(id: string): Promise<void> | undefined {
+    const found = [...this.#removals].filter((removal) => removal.id === id);
+    return found.length === 0 ? undefined : Promise.all(found.map(({ looked }) => looked)).then(() => {});
   }
 
   /** Before the same entry is registered anew, so that its removal does not hit the new one. */
@@ -62,7 +76,7 @@ export class Leftovers {
     cancel();
   }
 
-  async #run(id: string, owner: string, signal: AbortSignal): Promise<void> {
+  async #run(id: string, owner: string, signal: AbortSignal, onLook: () => void): Promise<void> {
     const { agent, clock, random, logger, limitMs } = this.#parts;
     const giveUpAt = clock.now() + limitMs;
     let looks = 0;
@@ -72,6 +86,7 @@ export class Leftovers {
         if (found?.owner === owner) await agent.deregister(id, { signal });
         looks++;
         failures = 0;
+        onLook();
         await sleep(clock, BETWEEN_LOOKS_MS, signal);
       } catch {
         if (signal.aborted) return;

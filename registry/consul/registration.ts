@@ -85,8 +85,8 @@ export class ConsulRegistration implements Registration {
     if (instance.service !== service) reject('service', describe(service), describe(instance.service));
     if (instance.id !== id) reject('id', describe(id), describe(instance.id));
     await this.#inTurn(async () => {
-      await this.#assertOurs(signal);
-      await this.#write(instance, signal);
+      const found = await this.#assertOurs(signal);
+      await this.#write(instance, signal, found);
       this.#instance = instance;
     });
   }
@@ -110,18 +110,24 @@ export class ConsulRegistration implements Registration {
     return this.#closing;
   }
 
-  /** The entry, its check's status, and the read-back. Safe to repeat. */
-  async #write(instance: Instance, signal: Signal): Promise<void> {
+  /** The entry, its check's status, and the read-back. Safe to repeat. @param found What is there, if that is known. */
+  async #write(instance: Instance, signal: Signal, found?: FoundEntry): Promise<void> {
     const entry = encodeEntry(instance, this.owner);
-    await withRetries(signal, () => this.#writeOnce(entry, signal));
+    let known = found;
+    await withRetries(signal, () => {
+      const before = known;
+      // A repetition looks anew.
+      known = undefined;
+      return this.#writeOnce(entry, signal, before);
+    });
     this.#accepted();
     await this.#awaitCatalog((item) => item !== undefined && shows(shownBy(item), instance), signal);
   }
 
-  async #writeOnce(entry: AgentEntry, signal: Signal): Promise<void> {
+  async #writeOnce(entry: AgentEntry, signal: Signal, known: FoundEntry | undefined): Promise<void> {
     const { agent } = this.#parts;
     const { id, checkId, health, maintenanceId } = entry;
-    const before = entry.reason === undefined ? undefined : await agent.find(id, { signal });
+    const before = entry.reason === undefined ? undefined : (known ?? (await agent.find(id, { signal })));
     const reason = isTheirs(before?.checks.get(maintenanceId)) ? undefined : entry.reason;
     await agent.register({ ...entry, reason }, { signal });
     const found = await agent.find(id, { signal });
@@ -209,10 +215,12 @@ export class ConsulRegistration implements Registration {
       );
   }
 
-  async #assertOurs(signal: Signal): Promise<void> {
+  async #assertOurs(signal: Signal): Promise<FoundEntry | undefined> {
     if (this.#loss === undefined) this.#stop.signal.throwIfAborted();
-    if (this.#loss === undefined) await withRetries(signal, () => this.#findOurs(signal));
-    if (this.#loss === undefined) return;
+    if (this.#loss === undefined) {
+      const found = await withRetries(signal, () => this.#findOurs(signal));
+      if (this.#loss === undefined) return found;
+    }
     const code = this.#loss === 'taken' ? 'CONFLICT' : 'CLOSED';
     throw new PilotfishError(code, `the registration of ${this.entryId} was lost: ${this.#loss}`);
   }

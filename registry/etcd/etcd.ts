@@ -65,8 +65,8 @@ class EtcdRegistry implements Registry {
   readonly #own: OwnKeys;
   readonly #leftovers: Leftovers;
   readonly #closers = new CloseStack();
-  /** Keys that a `register` in progress is claiming, each with how many do. */
-  readonly #claiming = new Map<string, number>();
+  /** Each `register` that is claiming a key, with that key. */
+  readonly #claiming = new Map<Promise<unknown>, string>();
   readonly #fruitless = new Map<string, number>();
 
   constructor(url: string, settings: EtcdSettings, format: Format, context: BackendContext) {
@@ -86,7 +86,7 @@ class EtcdRegistry implements Registry {
     });
     this.#keeper = keeper;
     this.#own = new OwnKeys({ ...context, client, store, keeper });
-    const isWanted = (key: string): boolean => this.#claiming.has(key) || this.#own.has(key);
+    const isWanted = (key: string): boolean => this.#claimsOf(key).length > 0 || this.#own.has(key);
     this.#leftovers = new Leftovers({ ...context, store, keeper, isWanted });
     this.#closers.defer(() => client.close());
     this.#closers.defer(() => this.#endLease());
@@ -113,6 +113,14 @@ class EtcdRegistry implements Registry {
         this.#claimed(instance, key, limited),
       ),
     );
+  }
+
+  leftovers({ service, id }: Instance): Promise<void> | undefined {
+    const key = this.#keys.instance(service, id);
+    const claims = this.#claimsOf(key);
+    if (claims.length === 0) return this.#leftovers.of(key);
+    // Given up by whoever asked for it, and not at its end yet.
+    return Promise.allSettled(claims).then(() => this.#leftovers.of(key));
   }
 
   async *watch(service: string, { signal }: OperationOptions = {}): AsyncGenerator<Snapshot, void> {
@@ -153,8 +161,16 @@ class EtcdRegistry implements Registry {
 
   async #claimed(instance: Instance, key: string, signal: AbortSignal): Promise<Registration> {
     const lease = await this.#keeper.held(signal);
-    const value = this.#encode(instance);
-    this.#claiming.set(key, (this.#claiming.get(key) ?? 0) + 1);
+    const claiming = this.#claim(instance, { key, lease, value: this.#encode(instance) }, signal);
+    this.#claiming.set(claiming, key);
+    return claiming.finally(() => this.#claiming.delete(claiming));
+  }
+
+  async #claim(
+    instance: Instance,
+    { key, lease, value }: { key: string; lease: Lease; value: Buffer | undefined },
+    signal: AbortSignal,
+  ): Promise<Registration> {
     try {
       const revision = await this.#write(key, value, lease, signal);
       signal.throwIfAborted();
@@ -163,9 +179,11 @@ class EtcdRegistry implements Registry {
       if (isRefusal(error, 'no lease')) this.#keeper.gone(lease);
       else this.#leftovers.remove(key, lease);
       throw error;
-    } finally {
-      this.#endClaim(key);
     }
+  }
+
+  #claimsOf(key: string): readonly Promise<unknown>[] {
+    return [...this.#claiming].filter(([, claimed]) => claimed === key).map(([claim]) => claim);
   }
 
   #encode(instance: Instance): Buffer | undefined {
@@ -203,12 +221,6 @@ class EtcdRegistry implements Registry {
     // Its lease may have ended while the answer was on its way.
     if (!this.#keeper.isHeld(found.lease)) registration.gone('expired');
     return registration;
-  }
-
-  #endClaim(key: string): void {
-    const others = (this.#claiming.get(key) ?? 1) - 1;
-    if (others === 0) this.#claiming.delete(key);
-    else this.#claiming.set(key, others);
   }
 
   async #whyMissing(lease: Lease, signal: AbortSignal): Promise<LostReason> {

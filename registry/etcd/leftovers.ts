@@ -5,6 +5,7 @@
 import { linkedAbort } from '../../runtime/abort.js';
 import { backoffMs } from '../../runtime/backoff.js';
 import { sleep } from '../../runtime/clock.js';
+import { deferred } from '../../runtime/deferred.js';
 import { PilotfishError } from '../../runtime/errors.js';
 import type { BackendContext } from '../open.js';
 import { unclaim } from './entry.js';
@@ -13,6 +14,13 @@ import type { Store } from './store.js';
 
 const RETRY = { baseMs: 100, capMs: 5_000 };
 const LOOKS = 2;
+
+interface Removal {
+  readonly key: string;
+  /** Resolves after the first look that was answered, or at the end. */
+  readonly looked: Promise<void>;
+  readonly ended: Promise<void>;
+}
 
 export interface LeftoverParts extends BackendContext {
   readonly store: Store;
@@ -23,24 +31,36 @@ export interface LeftoverParts extends BackendContext {
 export class Leftovers {
   readonly #parts: LeftoverParts;
   readonly #stop = linkedAbort();
-  readonly #running = new Set<Promise<void>>();
+  readonly #removals = new Set<Removal>();
 
   constructor(parts: LeftoverParts) {
     this.#parts = parts;
   }
 
   remove(key: string, lease: Lease): void {
-    const running: Promise<void> = this.#run(key, lease).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    const looked = deferred<void>();
+    const onLook = (): void => looked.resolve();
+    const ended = this.#run(key, lease, onLook).finally(() => {
+      this.#removals.delete(removal);
+      onLook();
+    });
+    const removal: Removal = { key, looked: looked.promise, ended };
+    this.#removals.add(removal);
+  }
+
+  /** Resolves when etcd has said of each removal of that key that it is gone; undefined when there is none. */
+  of(key: string): Promise<void> | undefined {
+    const found = [...this.#removals].filter((removal) => removal.key === key);
+    return found.length === 0 ? undefined : Promise.all(found.map(({ looked }) => looked)).then(() => {});
   }
 
   /** Stops at once: the end of the lease removes what is left. */
   async close(): Promise<void> {
     this.#stop.abort(new PilotfishError('CLOSED', 'the registry was closed'));
-    await Promise.all(this.#running);
+    await Promise.all([...this.#removals].map(({ ended }) => ended));
   }
 
-  async #run(key: string, lease: Lease): Promise<void> {
+  async #run(key: string, lease: Lease, onLook: () => void): Promise<void> {
     const { clock, random, store, keeper, isWanted } = this.#parts;
     const { signal } = this.#stop;
     for (let looks = 0, failures = 0; looks < LOOKS && !signal.aborted; ) {
@@ -49,6 +69,7 @@ export class Leftovers {
       try {
         await unclaim(store, key, lease.id, { signal }, () => isWanted(key));
         failures = 0;
+        onLook();
         if (++looks < LOOKS) await sleep(clock, lease.ttlMs, signal);
       } catch {
         await sleep(clock, backoffMs(failures++, RETRY, random), signal).catch(() => {});

@@ -245,6 +245,25 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
       }),
   },
   {
+    name: 'says when what an aborted register may have left is gone, and of others that there is nothing',
+    run: (harness) =>
+      scene(harness, async ({ registry, watching, instance }) => {
+        const other = { ...instance, id: 'other' };
+        const registration = await registry.register(other);
+        const gone = Array.from({ length: 10 }, async (_, index) => {
+          const one = { ...instance, id: `aborted-${index}` };
+          const abort = new AbortController();
+          const attempt = registry.register(one, { signal: abort.signal });
+          setTimeout(() => abort.abort(new Error('changed my mind')), index);
+          await attempt.then((registered) => registered.close()).catch(() => registry.leftovers?.(one));
+        });
+        await Promise.all(gone);
+        await watching.until('only the other', (list) => idsOf(list).join() === 'other');
+        assert.equal(registry.leftovers?.(other), undefined);
+        await registration.close();
+      }),
+  },
+  {
     name: 'closing the registry removes what an aborted register left',
     run: (harness) =>
       scene(harness, async ({ registry, watching, instance }) => {

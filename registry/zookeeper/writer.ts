@@ -25,6 +25,11 @@ const SECOND_TRY_MS = 500;
 /** A format that has a writer. */
 type WritableFormat = Format & Required<Pick<Format, 'encode'>>;
 
+interface CleanUp {
+  readonly key: string;
+  readonly ended: Promise<void>;
+}
+
 export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
   readonly #format: WritableFormat;
   /** By what is claimed: two instances in one place are in each other's way. */
@@ -32,7 +37,7 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
   /** What a `register` in progress is claiming. */
   readonly #claiming = new Set<string>();
   /** What looks after failed registers; the session may be shared, so its end does not remove what they left. */
-  readonly #cleanUps = new Set<Promise<void>>();
+  readonly #cleanUps = new Set<CleanUp>();
   /** By folder. */
   readonly #siblings = new Map<string, Siblings>();
   readonly #stop = linkedAbort();
@@ -67,13 +72,20 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
     } catch (error) {
       // A claim that was given up may still succeed: look only once it has ended.
       const graceMs = signal?.aborted ? 0 : SECOND_TRY_MS;
-      const cleanUp = written.catch(() => {}).then(() => this.#cleanUp(session, key, slot, graceMs));
-      this.#cleanUps.add(cleanUp);
-      void cleanUp.finally(() => this.#cleanUps.delete(cleanUp));
+      this.#lookAfter(
+        key,
+        written.catch(() => {}).then(() => this.#cleanUp(session, key, slot, graceMs)),
+      );
       throw asRegistryError(error);
     } finally {
       this.#claiming.delete(key);
     }
+  }
+
+  leftovers(instance: Instance): Promise<void> | undefined {
+    const key = this.#keyOf(instance);
+    const found = [...this.#cleanUps].filter((cleanUp) => cleanUp.key === key);
+    return found.length === 0 ? undefined : Promise.all(found.map(({ ended }) => ended)).then(() => {});
   }
 
   #registered(
@@ -162,12 +174,18 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
     );
   }
 
+  #lookAfter(key: string, work: Promise<void>): void {
+    const ended = work.finally(() => this.#cleanUps.delete(cleanUp));
+    const cleanUp: CleanUp = { key, ended };
+    this.#cleanUps.add(cleanUp);
+  }
+
   #forget(key: string, registration: ZkRegistration): void {
     if (this.#registrations.get(key) === registration) this.#registrations.delete(key);
   }
 
   async #endCleanUps(): Promise<void> {
-    await Promise.allSettled(this.#cleanUps);
+    await Promise.allSettled([...this.#cleanUps].map(({ ended }) => ended));
   }
 
   async #closeRegistrations(): Promise<void> {

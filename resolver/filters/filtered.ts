@@ -13,8 +13,12 @@ export interface FilterOptions extends Match {
 
 /** `policy` among the instances that match. */
 export function filtered({ otherwise = 'none', ...match }: FilterOptions, policy: Policy): Policy {
-  return narrowed((candidates) => {
-    const matching = candidates.filter((instance) => matches(instance, match));
-    return matching.length === 0 && otherwise === 'all' ? candidates : matching;
-  }, policy);
+  return narrowed(
+    (candidates) => {
+      const matching = candidates.filter((instance) => matches(instance, match));
+      return matching.length === 0 && otherwise === 'all' ? candidates : matching;
+    },
+    policy,
+    'filtered',
+  );
 }

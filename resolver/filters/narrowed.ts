@@ -24,15 +24,30 @@ class PicksNothing implements Picker {
   }
 }
 
-/** `policy` on what `narrow` leaves; undefined is picked where that is nothing. */
-export function narrowed(narrow: Narrow, policy: Policy): Policy {
+/**
+ * `policy` on what `narrow` leaves; undefined is picked where that is nothing.
+ *
+ * @param filter What it is called in explanations.
+ */
+export function narrowed(narrow: Narrow, policy: Policy, filter: string): Policy {
   return {
+    leftOut(candidates) {
+      const left = narrow(candidates);
+      const ids = new Set(left.map(({ id }) => id));
+      const out = candidates.filter(({ id }) => !ids.has(id)).map(({ id }) => [id, filter] as const);
+      return { ...Object.fromEntries(out), ...leftOutBy(policy, left) };
+    },
     build(candidates, previous, context) {
       const former = previous instanceof PicksNothing ? previous.previous : previous;
       const left = narrow(candidates);
       return left.length === 0 ? new PicksNothing(former) : policy.build(left, former, context);
     },
   };
+}
+
+/** Who of the candidates the filters of a policy leave out, by id; nobody where it is none. */
+export function leftOutBy(policy: Policy, candidates: readonly Instance[]): Readonly<Record<string, string>> {
+  return candidates.length === 0 ? {} : (policy.leftOut?.(candidates) ?? {});
 }
 
 /** The same endpoint with another weight. */

@@ -12,7 +12,7 @@ import { described } from '../policies/described.js';
 import { EndpointStates } from '../policies/endpoint-states.js';
 import { effectiveWeight } from '../policies/weights.js';
 import type { Pick, Picker, PickerDescription, PickRequest, Policy, PolicyContext } from '../policy.js';
-import { withWeight } from './narrowed.js';
+import { leftOutBy, withWeight } from './narrowed.js';
 
 export interface SlowStartOptions {
   /** How long until the full weight, in milliseconds. Default 30000. */
@@ -96,6 +96,7 @@ export function slowStart({ windowMs = 30_000, minShare = 0.1 }: SlowStartOption
   });
   const rules = { windowMs, minShare, policy };
   return {
+    leftOut: (candidates) => leftOutBy(policy, candidates),
     build(candidates, previous, context) {
       const former = previous instanceof SlowStart ? previous : undefined;
       return new SlowStart(candidates, former, rules, context);

@@ -27,10 +27,14 @@ export function subset({ size, clientId = randomUUID() }: SubsetOptions, policy:
   checkNumbers({ size: { value: size, min: 1, max: Number.MAX_SAFE_INTEGER } });
   const client = hashText(clientId);
   const rankOf = ({ id }: Instance): number => hashText(id, client);
-  return narrowed((candidates) => {
-    if (candidates.length <= size) return candidates;
-    const ranks = Float64Array.from(candidates, rankOf);
-    const last = ranks.toSorted()[Math.floor(size) - 1] as number;
-    return candidates.filter((_, at) => (ranks[at] as number) <= last);
-  }, policy);
+  return narrowed(
+    (candidates) => {
+      if (candidates.length <= size) return candidates;
+      const ranks = Float64Array.from(candidates, rankOf);
+      const last = ranks.toSorted()[Math.floor(size) - 1] as number;
+      return candidates.filter((_, at) => (ranks[at] as number) <= last);
+    },
+    policy,
+    'subset',
+  );
 }

@@ -22,9 +22,13 @@ export function tiers({ order, minEndpoints = 1 }: TierOptions, policy: Policy):
     const tier = order.findIndex((match) => matches(instance, match));
     return tier === -1 ? order.length : tier;
   };
-  return narrowed((candidates) => {
-    const ranks = candidates.map(tierOf);
-    const worst = ranks.toSorted((a, b) => a - b)[Math.min(minEndpoints, ranks.length) - 1] as number;
-    return candidates.filter((_, at) => (ranks[at] as number) <= worst);
-  }, policy);
+  return narrowed(
+    (candidates) => {
+      const ranks = candidates.map(tierOf);
+      const worst = ranks.toSorted((a, b) => a - b)[Math.min(minEndpoints, ranks.length) - 1] as number;
+      return candidates.filter((_, at) => (ranks[at] as number) <= worst);
+    },
+    policy,
+    'tiers',
+  );
 }

@@ -34,13 +34,17 @@ export function zoneAware({ zone, callers, spillBelow = 0.7 }: ZoneOptions, poli
     callers: { value: callers ?? 1, min: 0.001, max: 1 },
     spillBelow: { value: spillBelow, min: 0.001, max: 1 },
   });
-  return narrowed((candidates) => {
-    const local = candidates.filter((instance) => instance.zone === zone);
-    if (local.length === 0) return candidates;
-    const need = callers ?? 1 / zonesOf(candidates);
-    const kept = Math.min(1, capacityOf(local) / (need * capacityOf(candidates)) / spillBelow);
-    return kept === 1 ? local : spilling(candidates, zone, kept);
-  }, policy);
+  return narrowed(
+    (candidates) => {
+      const local = candidates.filter((instance) => instance.zone === zone);
+      if (local.length === 0) return candidates;
+      const need = callers ?? 1 / zonesOf(candidates);
+      const kept = Math.min(1, capacityOf(local) / (need * capacityOf(candidates)) / spillBelow);
+      return kept === 1 ? local : spilling(candidates, zone, kept);
+    },
+    policy,
+    'zone-aware',
+  );
 }
 
 /** At least one; all that name no zone count as one more. */

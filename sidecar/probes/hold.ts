@@ -23,6 +23,8 @@ const MAX_SUSPICIONS = 2;
 /** A service that sends more than a greeting unasked would keep us busy reading. */
 const MAX_UNASKED_BYTES = 64 * 1024;
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 interface Held extends LinkedAbort {
   readonly since: number;
   isOpen: boolean;
@@ -34,7 +36,7 @@ export class Hold {
   readonly #clock: Clock;
   readonly #ends = new Emitter<void>();
   #held: Held | undefined;
-  /** Connections in a row that lasted less than an interval. */
+  /** Connections in a row that lasted less than an interval and were not ended by a death. */
   #early = 0;
   #notBefore = 0;
   #suspicions = 0;
@@ -52,7 +54,7 @@ export class Hold {
 
   get state(): 'none' | 'connecting' | 'open' | 'given up' {
     if (this.#held !== undefined) return this.#held.isOpen ? 'open' : 'connecting';
-    return this.#notBefore === Number.POSITIVE_INFINITY ? 'given up' : 'none';
+    return this.#notBefore === NEVER ? 'given up' : 'none';
   }
 
   /** Connects, unless it holds a connection already or has to wait. To be called after each good check. */
@@ -74,15 +76,18 @@ export class Hold {
 
   /**
    * To be called when nobody listens any more: many servers that are asked to end close their port first, and end only
-   * when the last connection has, which would be ours.
+   * when the last connection has, which would be ours. What ended early then ended with its service, however often that
+   * dies, and says nothing of a server that closes idle connections.
    */
   release(): void {
     this.#letGo();
+    this.#early = 0;
+    if (this.#notBefore !== NEVER) this.#notBefore = this.#clock.now();
   }
 
   /** For good. Idempotent. */
   close(): void {
-    this.#notBefore = Number.POSITIVE_INFINITY;
+    this.#notBefore = NEVER;
     this.#letGo();
   }
 

@@ -2,9 +2,9 @@
  * The sidecar as a process: alone until it is asked to stop, or with a command that it supervises. Composes what is
  * beside it in this folder; all it knows of the process comes as an argument.
  */
-import { destination } from 'pino';
 import { aborted } from '../../runtime/abort.js';
 import { systemClock } from '../../runtime/clock.js';
+import type { Logger } from '../../runtime/logger.js';
 import { printable } from '../../runtime/printable.js';
 import { systemRandom } from '../../runtime/random.js';
 import type { AdminTarget } from '../admin-request.js';
@@ -13,7 +13,7 @@ import { watchConfigFile } from '../config/file-watch.js';
 import type { LoadedConfig } from '../config/load.js';
 import type { Environment } from '../config/overrides.js';
 import { type Sidecar, startSidecar } from '../daemon.js';
-import { createLogger } from '../log.js';
+import { type Log, openLog } from '../log.js';
 import { silenceLimits } from './progress.js';
 import { serviceManager, watchdogIntervalMs } from './service-manager.js';
 import type { SuperviseSettings } from './settings.js';
@@ -103,7 +103,7 @@ const MIN_DRAIN_MS = 1_000;
 
 /** The sidecar that runs now, and what systemd is told of it. */
 class Life {
-  readonly logger: ReturnType<typeof createLogger>;
+  readonly #log: Log;
   readonly #load: Host['load'];
   readonly #stopSignal: Host['stopSignal'];
   readonly #endFileWatch: () => void;
@@ -117,8 +117,7 @@ class Life {
     this.#config = config;
     this.#load = load;
     this.#stopSignal = stopSignal;
-    const stream = destination({ fd: logFd, sync: true });
-    this.logger = createLogger({ level: config.logLevel, clock: systemClock, stream });
+    this.#log = openLog({ level: config.logLevel, clock: systemClock, fd: logFd });
     this.#watchdogMs = watchdogIntervalMs(env, pid);
     this.#manager = serviceManager(env, pid, (cause) =>
       this.logger.warn({ cause: printable(cause) }, 'could not tell systemd'),
@@ -127,8 +126,16 @@ class Life {
     this.#endFileWatch = isWatched ? watchConfigFile(file, () => void this.reload(), systemClock) : () => {};
   }
 
+  get logger(): Logger {
+    return this.#log.logger;
+  }
+
   async startSidecar(): Promise<void> {
-    this.#sidecar = await startSidecar(this.#config, { logger: this.logger, load: this.#load });
+    this.#sidecar = await startSidecar(this.#config, {
+      logger: this.logger,
+      droppedLogLines: this.#log.droppedLines,
+      load: this.#load,
+    });
   }
 
   /** What comes of it is in the log. */
@@ -173,6 +180,7 @@ class Life {
     this.#endFileWatch();
     this.#endWatchdog();
     await this.#manager.settled();
+    await this.#log.close();
   }
 }
 

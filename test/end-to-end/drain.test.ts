@@ -117,7 +117,7 @@ describe('a drain', () => {
     await sidecar.kill();
     const name = `drain-${process.pid}-${++names}`;
     const config = {
-      drainWait: '0s',
+      drainWait: '60s',
       services: [
         {
           ...{ name, id: 'one', port: service.port, probes: ['http:/health'] },

@@ -3,40 +3,54 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { freshService } from '../../registry/testing/index.js';
+import { CloseStack } from '../../runtime/close-stack.js';
 import { sharedServer } from '../servers/index.js';
 import { eventually, Sidecar, ToyService } from './world.js';
 
-let directory: string;
-let name: string;
-let services: ToyService[];
-let sidecars: Sidecar[];
+/** Longer than a sidecar stands still on a busy machine. */
+const TTL = '4s';
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'pilotfish-protections-'));
-  name = freshService('protections');
-  services = [];
-  sidecars = [];
-});
+/** Services, and the sidecars beside them, of one test. */
+class World {
+  readonly name = freshService('protections');
+  readonly #closers = new CloseStack();
+  readonly directory: string;
 
-afterEach(async () => {
-  await Promise.all(sidecars.map((sidecar) => sidecar.kill()));
-  await Promise.all(services.map((service) => service.die()));
-  await rm(directory, { recursive: true, force: true });
-});
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.#closers.defer(() => rm(directory, { recursive: true, force: true }));
+  }
 
-async function toy(): Promise<ToyService> {
-  const service = await ToyService.start();
-  services.push(service);
-  return service;
-}
+  static async make(): Promise<World> {
+    return new World(await mkdtemp(join(tmpdir(), 'pilotfish-protections-')));
+  }
 
-async function sidecar(registry: string, port: number, id = 'same'): Promise<Sidecar> {
-  const args = ['--service', name, '--id', id, '--port', String(port), '--probe', 'http:/health'];
-  const one = await Sidecar.start(registry, args);
-  sidecars.push(one);
-  return one;
+  get registry(): string {
+    return `local:${join(this.directory, 'registry')}?ttl=${TTL}`;
+  }
+
+  async toy(): Promise<ToyService> {
+    const service = await ToyService.start();
+    this.#closers.defer(() => service.die());
+    return service;
+  }
+
+  async sidecar(registry: string, ...args: readonly string[]): Promise<Sidecar> {
+    const sidecar = await Sidecar.start(registry, args);
+    this.#closers.defer(() => sidecar.kill());
+    return sidecar;
+  }
+
+  beside(registry: string, { port }: ToyService): Promise<Sidecar> {
+    const self = ['--service', this.name, '--id', 'same', '--port', `${port}`, '--probe', 'http:/health'];
+    return this.sidecar(registry, ...self);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closers.close();
+  }
 }
 
 async function metric(one: Sidecar, line: RegExp): Promise<number> {
@@ -52,16 +66,17 @@ const writes = (one: Sidecar): Promise<number> =>
 
 const registration = async (one: Sidecar) => (await one.status()).services[0]?.registrations[0];
 
-describe.each([
-  ['local', () => `local:${join(directory, 'registry')}?ttl=2s`],
-  ['zookeeper', () => `zookeeper://${sharedServer('zookeeper')}/protections?sessionTimeout=4s`],
-  ['consul', () => `consul://${sharedServer('consul')}?ttl=2s`],
-])('two sidecars with one id on %s', (_, url) => {
+describe.concurrent.each([
+  ['local', ({ registry }: World) => registry],
+  ['zookeeper', () => `zookeeper://${sharedServer('zookeeper')}/protections?sessionTimeout=${TTL}`],
+  ['consul', () => `consul://${sharedServer('consul')}?ttl=${TTL}`],
+])('two sidecars with one id on %s', (_, urlIn) => {
   test('take over once; then one says that there is a conflict, and neither writes', async () => {
-    const { port } = await toy();
-    const first = await sidecar(url(), port);
+    await using world = await World.make();
+    const [url, service] = [urlIn(world), await world.toy()];
+    const first = await world.beside(url, service);
     await eventually('the first is registered', async () => (await registration(first))?.registered === true);
-    const second = await sidecar(url(), port);
+    const second = await world.beside(url, service);
     await eventually(
       'the first sees the conflict',
       async () => (await registration(first))?.state === 'conflict',
@@ -80,9 +95,10 @@ describe.each([
   });
 });
 
-test('a service that flaps is held back at its fourth return, and written no more', async () => {
-  const service = await toy();
-  const one = await sidecar(`local:${join(directory, 'registry')}`, service.port);
+test.concurrent('a service that flaps is held back at its fourth return, and written no more', async () => {
+  await using world = await World.make();
+  const service = await world.toy();
+  const one = await world.beside(world.registry, service);
   const state = async () => (await one.status()).services[0]?.health.state;
   const becomes = (wanted: string) => eventually(wanted, async () => (await state()) === wanted);
   await becomes('passing');
@@ -99,18 +115,18 @@ test('a service that flaps is held back at its fourth return, and written no mor
   expect(one.log.filter(({ message }) => /^it goes up and down/.test(String(message)))).toHaveLength(1);
 });
 
-test('services that hang all at once, and answer again soon, are never deregistered', async () => {
-  const both = [await toy(), await toy()];
-  const config = join(directory, 'sidecar.yaml');
+test.concurrent('services that hang all at once, and answer again soon, are never deregistered', async () => {
+  await using world = await World.make();
+  const both = [await world.toy(), await world.toy()];
+  const config = join(world.directory, 'sidecar.yaml');
   const entries = both.map(({ port }) => ({
-    name: `${name}-${port}`,
+    name: `${world.name}-${port}`,
     port,
     fall: 5,
     probes: ['http:/health'],
   }));
   await writeFile(config, JSON.stringify({ services: entries }));
-  const one = await Sidecar.start(`local:${join(directory, 'registry')}`, ['--config', config]);
-  sidecars.push(one);
+  const one = await world.sidecar(world.registry, '--config', config, '--timeout', '300ms');
   const all = async (wanted: string) =>
     (await one.status()).services.every(({ health: { state } }) => state === wanted);
   await eventually('both pass', () => all('passing'));

@@ -103,6 +103,53 @@ describe.each(BACKENDS)('on $name', ({ url }) => {
   });
 });
 
+describe('a service that moves to another port', () => {
+  const [{ url } = never()] = BACKENDS;
+  let caller: Caller;
+  let ports: string[];
+
+  beforeEach(async () => {
+    sidecar = await Sidecar.startFrom(file, url(), { services: [service('a')] });
+    ({ caller } = await watching(url(), 'a'));
+    await caller.sees('one');
+    ports = [`${toy.port}`];
+    caller.service.onChange(({ snapshot }) => {
+      ports.push(snapshot.instances.map(({ endpoint }) => `${endpoint.port}`).join());
+    });
+  });
+
+  const moveTo = async (port: number): Promise<void> => {
+    await writeConfig(file, url(), { services: [service('a', { port, weight: 3, fall: 1000 })] });
+    expect(await runCli(['reload', '--admin', sidecar.adminUrl])).toMatchObject({ code: 0 });
+  };
+
+  test('is listed there as soon as that answers, and not before', async () => {
+    const next = await ToyService.start();
+    next.mood = 'hanging';
+    await moveTo(next.port);
+    await eventually('three checks in vain', async () => {
+      return /checks_total\{.*result="failing"\} [3-9]/.test((await sidecar.get('/metrics')).text);
+    });
+    expect(new Set(ports)).toEqual(new Set([`${toy.port}`]));
+    expect(caller.service.pick().instance.weight).toBe(3);
+    next.mood = 'well';
+    await eventually('listed there', () => ports.at(-1) === `${next.port}`);
+    expect(ports).not.toContain('');
+    await next.die();
+  });
+
+  test('at which nobody listens is not listed at all', async () => {
+    const gone = await ToyService.start();
+    await gone.die();
+    await moveTo(gone.port);
+    await caller.sees();
+    expect(ports).not.toContain(`${gone.port}`);
+    await gone.listen();
+    await eventually('listed there', () => ports.at(-1) === `${gone.port}`);
+    await gone.die();
+  });
+});
+
 describe('an unchanged service', () => {
   test('sees no registry write at all, as the server counts', async () => {
     const url = `zookeeper://${sharedServer('zookeeper')}/${prefix}`;

@@ -363,6 +363,7 @@ describe('systemd', () => {
     const source = 'console.log("socket", process.env.NOTIFY_SOCKET); setInterval(() => {}, 1000)';
     const watchdog = { WATCHDOG_USEC: '200000' };
     const cli = startCli([...options(await freePort()), ...inline(source)], { env: { ...env, ...watchdog } });
+    await cli.until((stdout) => stdout !== '');
     await eventually('two signs of life', async () => {
       return (await toldIn(file)).filter((line) => line === 'WATCHDOG=1').length >= 2;
     });

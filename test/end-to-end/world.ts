@@ -149,7 +149,7 @@ export class Sidecar {
   }
 }
 
-/** A configuration with quick checks, as a file; `config` wins over everything. */
+/** A configuration with quick checks, as above, as a file; `config` wins over everything. */
 export async function writeConfig(
   file: string,
   registry: string | readonly string[],

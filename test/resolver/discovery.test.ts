@@ -118,6 +118,7 @@ describe('status', () => {
       ...counts,
       state: 'stale',
       endpoints: 2,
+      held: 0,
       rejectedEntries: 1,
       staleMs: 0,
     });

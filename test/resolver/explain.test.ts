@@ -9,6 +9,9 @@ import {
   roundRobin,
   slowStart,
   sticky,
+  subset,
+  tiers,
+  zoneAware,
 } from '../../resolver/index.js';
 import { type Fixture, fixture, settled } from './fixture.js';
 import { instance, instances } from './memory-registry.js';
@@ -92,9 +95,27 @@ describe('explain', () => {
     const orders = await listed(world, list);
     expect(orders.explain()).toMatchObject({
       candidates: [{ id: 'new', facts: { inFlight: 0, weight: 1 } }],
-      excluded: [{ id: 'old', reason: 'filter' }],
+      excluded: [{ id: 'old', reason: 'filter', detail: 'filtered' }],
       pick: { id: 'new' },
     });
+  });
+
+  it('names the filter of several that leaves somebody out', async () => {
+    const inZone = zoneAware({ zone: 'a' }, subset({ size: 1, clientId: 'me' }, random()));
+    const policy = filtered({ version: '2' }, slowStart({}, tiers({ order: [{ tags: ['main'] }] }, inZone)));
+    const world = await fixture({ policy, ejection: true });
+    const main = { version: '2', tags: ['main'] };
+    const orders = await listed(world, [
+      described('far', { ...main, zone: 'b' }),
+      described('near1', { ...main, zone: 'a' }),
+      described('near2', { ...main, zone: 'a' }),
+      described('old', { version: '1' }),
+      described('spare', { version: '2' }),
+    ]);
+    const { excluded, candidates } = orders.explain();
+    expect(candidates).toHaveLength(1);
+    const details = excluded.map(({ id, detail }) => `${id.replace(/\d/, '')} ${detail}`);
+    expect(details).toEqual(['far zone-aware', 'near subset', 'old filtered', 'spare tiers']);
   });
 
   it('says why there is no pick', async () => {

@@ -37,6 +37,21 @@ describe('the metrics of a discovery', () => {
     expect(await sampleOf(register, 'pilotfish_resolver_rejected_entries')).toBe(2);
   });
 
+  it('tell how many endpoints are used although the registry lists them no more', async () => {
+    const { clock, registry, discovery } = await fixture({ hold: { answers: async () => true } });
+    const register = instrument(discovery);
+    discovery.service('orders');
+    const all = [1, 2, 3, 4].map((port) => instance({ id: `i-${port}`, port }));
+    registry.list(all);
+    await settled(clock);
+    expect(await sampleOf(register, 'pilotfish_resolver_held')).toBe(0);
+    registry.list(all.slice(0, 1));
+    await settled(clock);
+    expect(await sampleOf(register, 'pilotfish_resolver_held')).toBe(3);
+    expect(await sampleOf(register, 'pilotfish_resolver_endpoints')).toBe(4);
+    await discovery.close();
+  });
+
   it('are exactly those described, each with its type and labels', async () => {
     const { clock, discovery } = await fixture();
     discovery.service('orders');

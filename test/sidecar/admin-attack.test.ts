@@ -10,6 +10,7 @@ import { standardRoutes } from '../../sidecar/admin-routes.js';
 import { Prober } from '../../sidecar/prober.js';
 import { createProbe } from '../../sidecar/probes/create.js';
 import type { Probe } from '../../sidecar/probes/probe.js';
+import { MachineNoise } from '../helpers/machine-noise.js';
 import { serve, tcpConfig, until } from './support.js';
 
 const ATTACK = fileURLToPath(new URL('./admin-attack.mjs', import.meta.url));
@@ -50,6 +51,7 @@ test('rebinding, cross-site requests, huge bodies and slow headers change nothin
   await until(() => prober.health.state === 'passing', 'the service to pass');
   starts.length = 0;
 
+  await using noise = await MachineNoise.start();
   const { stdout } = await promisify(execFile)(process.execPath, [ATTACK, new URL(admin.url).port]);
 
   expect(JSON.parse(stdout)).toEqual({ rebinding: [403], crossSite: [403], form: [415], gigabyte: [413] });
@@ -58,8 +60,8 @@ test('rebinding, cross-site requests, huge bodies and slow headers change nothin
   expect(prober.status().recent.map(({ status }) => status)).not.toContain('failing');
   const late = delays(starts).toSorted((a, b) => a - b);
   expect(late.length).toBeGreaterThan(20);
-  // One in ten may be later: the machine that runs this has other work as well.
-  expect(late[Math.floor(late.length * 0.9)]).toBeLessThanOrEqual(LATE_MS);
+  // One in ten may be later, and all of them by as much as anybody on this machine.
+  expect(late[Math.floor(late.length * 0.9)]).toBeLessThanOrEqual(LATE_MS + (await noise.lateness(0.9)));
   await prober.close();
   await admin.close();
   await service.close();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { instanceOf } from '../../registry/testing/index.js';
 import { abortable } from '../../runtime/abort.js';
+import { type Deferred, deferred } from '../../runtime/deferred.js';
 import { PilotfishError } from '../../runtime/errors.js';
 import type { Logger } from '../../runtime/logger.js';
 import { below, fraction, seededRandom } from '../../runtime/random.js';
@@ -157,6 +158,38 @@ test('a register in flight is given up when the service fails meanwhile', async 
   await settle();
   expect(registry.entries.size).toBe(0);
   expect(announcer.settled).toBe(true);
+});
+
+describe('a register in flight that was given up and may have left something', () => {
+  let gone: Deferred<void>;
+
+  beforeEach(async () => {
+    registry.before = (_call, signal) => abortable(new Promise<never>(() => {}), signal);
+    announcer.announce(instance, 'up');
+    await settle();
+    gone = deferred();
+    registry.left = gone.promise;
+    registry.before = async () => {};
+    announcer.announce(undefined, 'down');
+    await clock.advance(60_000);
+  });
+
+  test('is settled only when that is known to be gone', async () => {
+    expect([announcer.settled, announcer.mayBeListed]).toEqual([false, true]);
+    gone.resolve();
+    await settle();
+    expect([announcer.settled, announcer.mayBeListed]).toEqual([true, false]);
+    expect(registry.calls).toEqual(['register a']);
+  });
+
+  test('does not hold the next register up, which takes it over', async () => {
+    announcer.announce(heavier, 'up');
+    await settle();
+    expect(announcer.confirmed).toEqual(heavier);
+    announcer.announce(undefined, 'down');
+    await settle();
+    expect([announcer.settled, announcer.mayBeListed]).toEqual([true, false]);
+  });
 });
 
 describe('an entry that is lost', () => {

@@ -70,6 +70,18 @@ describe('requests in flight', () => {
     expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal)).toBeUndefined();
   });
 
+  test('are what the URL said last, while it does not answer and that is not too old', async () => {
+    const clock = new VirtualClock();
+    const answers = ['5', 'busy', '4', 'busy'];
+    const url = await urlOf((_, response) => response.end(answers.shift()));
+    const inFlight = new InFlight({ url, metric: undefined }, clock);
+    const read: (number | undefined)[] = [];
+    for (let n = 0; n < 3; n++) read.push(await inFlight.read(signal));
+    await clock.advance(10_001);
+    read.push(await inFlight.read(signal));
+    expect(read).toEqual([5, 5, 4, undefined]);
+  });
+
   test('are unknown where nobody listens', async () => {
     const url = `http://127.0.0.1:${await freePort()}/`;
     expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal)).toBeUndefined();

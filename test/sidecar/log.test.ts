@@ -4,7 +4,10 @@ import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { createLogger, type LogOptions } from '../../sidecar/log.js';
 import { httpConfig } from './support.js';
 
-function logging(options: LogOptions = {}): { log: ReturnType<typeof createLogger>; lines: string[] } {
+function logging(options: Partial<LogOptions> = {}): {
+  log: ReturnType<typeof createLogger>;
+  lines: string[];
+} {
   const lines: string[] = [];
   const clock = new VirtualClock(Date.UTC(2030, 0, 2, 3, 4, 5, 678));
   const log = createLogger({ clock, stream: { write: (line) => void lines.push(line) }, ...options });

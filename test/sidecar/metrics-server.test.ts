@@ -14,12 +14,15 @@ import { startMetricsServer } from '../../sidecar/metrics-server.js';
 import { load, problemsOf } from '../helpers/config.js';
 
 let server: Admin;
+let isReady: boolean;
 
 beforeEach(async () => {
+  isReady = false;
   server = await startMetricsServer({
     host: '0.0.0.0',
     port: 0,
     metrics: async () => ({ type: 'text/plain', text: 'up 1\n' }),
+    isReady: () => isReady,
     discovery: { method: 'GET', path: '/v1/prometheus/sd', handle: () => json(200, []) },
     clock: systemClock,
     logger: silentLogger,
@@ -58,13 +61,18 @@ test('it says that it runs', async () => {
   expect(await ask('/healthz')).toMatchObject({ status: 200 });
 });
 
+test('it says whether everything is registered, and not what is not', async () => {
+  expect(await ask('/readyz')).toEqual({ status: 503, text: '{"ready":false}\n' });
+  isReady = true;
+  expect(await ask('/readyz')).toEqual({ status: 200, text: '{"ready":true}\n' });
+});
+
 test.each([
   ['GET', '/v1/status', 404],
-  ['GET', '/readyz', 404],
   ['PUT', '/v1/heartbeat/orders', 404],
   ['POST', '/metrics', 405],
   ['DELETE', '/healthz', 405],
-])('%s %s is %i: it shows metrics and nothing else', async (method, path, status) => {
+])('%s %s is %i: it shows nothing else', async (method, path, status) => {
   expect(await ask(path, method)).toMatchObject({ status });
 });
 
@@ -121,6 +129,7 @@ test('the sidecar shows its own metrics there, until it is closed', async () => 
   const sidecar = await startSidecar(config, { logger: silentLogger });
   const url = `${sidecar.metricsUrl}/metrics`;
   expect(await (await fetch(url)).text()).toContain('pilotfish_');
+  expect(await (await fetch(`${sidecar.metricsUrl}/readyz`)).json()).toEqual({ ready: false });
   await sidecar.close();
   await expect(fetch(url)).rejects.toThrow();
 });

@@ -40,6 +40,7 @@ function probeOf(check: () => Promise<CheckResult>): Probe {
 test('every metric in the list exists with its type, help and labels, and there is no other of ours', async () => {
   const metrics = metricsWith();
   metrics.observeOperators(() => []);
+  metrics.observeLog(() => 0);
   const { register } = metrics;
   const found = register.getMetricsAsArray().filter(({ name }) => name.startsWith('pilotfish_'));
   expect(found.map(({ name }) => name).sort()).toEqual(
@@ -66,6 +67,15 @@ test('what operators ordered is looked up at each scrape, and forgotten when it 
   expect(text).toContain('pilotfish_draining{service="orders",id="one"} 1\n');
   present = [];
   expect(await metrics.register.metrics()).not.toMatch(/pilotfish_(maintenance_age|forced|draining)\w*\{/);
+});
+
+test('lines of the log that were dropped are looked up at each scrape', async () => {
+  const metrics = metricsWith();
+  let dropped = 3;
+  metrics.observeLog(() => dropped);
+  expect(await lines(metrics, 'pilotfish_log')).toEqual(['pilotfish_log_lines_dropped_total 3']);
+  dropped = 5;
+  expect(await lines(metrics, 'pilotfish_log')).toEqual(['pilotfish_log_lines_dropped_total 5']);
 });
 
 test('reloads are counted, and the last good one is dated', async () => {

@@ -27,6 +27,8 @@ export class ScriptedRegistry implements Registry {
   /** Consulted before each call takes effect: reject to fail it, stay pending to hang it. */
   before: (call: Call, signal: AbortSignal | undefined) => Promise<void> = async () => {};
   confirmation: Confirmation = 'present';
+  /** What a register that failed has left, until it is gone. */
+  left: Promise<void> | undefined;
   readonly handles: ScriptedRegistration[] = [];
   readonly #vacated = new Emitter<void>();
 
@@ -38,6 +40,10 @@ export class ScriptedRegistry implements Registry {
     const handle = new ScriptedRegistration(this, instance);
     this.handles.push(handle);
     return handle;
+  }
+
+  leftovers(): Promise<void> | undefined {
+    return this.left;
   }
 
   /** The last registration, as if the registry had ended it. One that was taken is there, and not ours. */
