@@ -15,7 +15,8 @@ const inRoot = (/** @type {string[]} */ ...names) => join(root, ...names);
 const LOWEST_NODE = { major: 20, minor: 19 };
 
 /** What the build reads; see `tsconfig.build.json`. */
-const SOURCES = ['runtime', 'registry', 'sidecar', 'resolver', 'cli', 'examples', 'bench', 'test/servers'];
+const ROOMS = ['runtime', 'registry', 'sidecar', 'resolver', 'cli', 'examples', 'bench'];
+const SOURCES = [...ROOMS, 'test/servers', 'test/simulator'];
 const BUILD_SETTINGS = ['tsconfig.json', 'tsconfig.build.json'];
 
 const DIST = inRoot('dist');
