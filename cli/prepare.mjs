@@ -20,17 +20,8 @@ const LOWEST_MINORS = new Map([
 const LAST_WITHOUT = 22;
 
 /** What the build reads; see `tsconfig.build.json`. */
-const SOURCES = [
-  'runtime',
-  'registry',
-  'sidecar',
-  'resolver',
-  'cli',
-  'examples',
-  'bench',
-  'test/servers',
-  'test/nodes',
-];
+const ROOMS = ['runtime', 'registry', 'sidecar', 'resolver', 'cli', 'examples', 'bench'];
+const SOURCES = [...ROOMS, 'test/servers', 'test/nodes', 'test/simulator'];
 const BUILD_SETTINGS = ['tsconfig.json', 'tsconfig.build.json'];
 
 const DIST = inRoot('dist');

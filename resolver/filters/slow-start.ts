@@ -24,6 +24,9 @@ export interface SlowStartOptions {
 /** While somebody is new the inner picker is built anew so many times in a window. */
 const STEPS = 20;
 
+/** What the new ones do not take yet, the others do: up to so many times what each has where nobody is new. */
+const MOST_LOAD = 1.5;
+
 interface Rules {
   readonly windowMs: number;
   readonly minShare: number;
@@ -72,11 +75,12 @@ class SlowStart implements Picker {
 
   #step(former: Picker | undefined, nowMs: number): Picker {
     const { windowMs, minShare, policy } = this.#rules;
-    const shares = this.seen.current.map((since) =>
+    const grown = this.seen.current.map((since) =>
       Math.max(minShare, Math.min(1, (nowMs - since) / windowMs)),
     );
-    const isSettled = shares.every((share) => share === 1);
+    const isSettled = grown.every((share) => share === 1);
     this.#nextStepAt = isSettled ? Number.POSITIVE_INFINITY : nowMs + windowMs / STEPS;
+    const shares = sharing(this.#candidates.map(effectiveWeight), grown);
     const weighted = this.#candidates.map((instance, at) =>
       withWeight(instance, effectiveWeight(instance) * (shares[at] as number)),
     );
@@ -85,9 +89,21 @@ class SlowStart implements Picker {
 }
 
 /**
- * `policy` with the weight of each new endpoint growing from `minShare` to all of it. Never leaves anybody out. Costs one
- * comparison per pick, and while somebody is new one look at the clock. The `weight` of a picked instance is that of
- * the moment. Throws BAD_INPUT for options outside of their ranges.
+ * The shares of the weights that are in use. Where so many are new that those who are not would have too much to do, as in
+ * a rolling deploy, the new ones begin with more: each is brought nearer to its full weight, the smallest by the most.
+ */
+function sharing(weights: readonly number[], grown: readonly number[]): readonly number[] {
+  const whole = weights.reduce((sum, weight) => sum + weight, 0);
+  const used = weights.reduce((sum, weight, at) => sum + weight * (grown[at] as number), 0);
+  const missing = whole / MOST_LOAD - used;
+  if (missing <= 0) return grown;
+  return grown.map((share) => share + (1 - share) * (missing / (whole - used)));
+}
+
+/**
+ * `policy` with the weight of each new endpoint growing from `minShare` to all of it, from more where many are new at a
+ * time. Never leaves anybody out. Costs one comparison per pick, and while somebody is new one look at the clock. The
+ * `weight` of a picked instance is that of the moment. Throws BAD_INPUT for options outside of their ranges.
  */
 export function slowStart({ windowMs = 30_000, minShare = 0.1 }: SlowStartOptions, policy: Policy): Policy {
   checkNumbers({

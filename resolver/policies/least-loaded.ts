@@ -42,10 +42,16 @@ export class LeastLoaded implements Picker {
   }
 }
 
-/** The second only when it has less to do: ties go to the first, which was drawn by weight. */
+/**
+ * The second only when it has less to do and would not have more by this request: ties go to the first, which was drawn
+ * by weight. Without the other half a light endpoint beside heavy ones had one request nearly all the time, since none
+ * is always less than some, and one is more than its share.
+ */
 function preferred(first: Load, second: Load): Load {
   if (second.isOnTrial) return first;
-  return first.isOnTrial || second.relative < first.relative ? second : first;
+  return first.isOnTrial || (second.relative < first.relative && second.relativeNext <= first.relativeNext)
+    ? second
+    : first;
 }
 
 const policy: Policy = {

@@ -34,6 +34,11 @@ export class Load {
     return this.inFlight / this.weight;
   }
 
+  /** The same with one request more. */
+  get relativeNext(): number {
+    return (this.inFlight + 1) / this.weight;
+  }
+
   /** True for a newcomer that has as much to do as it may before its first answer. */
   get isOnTrial(): boolean {
     return !this.#trusted && this.inFlight >= FIRST_IN_FLIGHT;

@@ -158,6 +158,16 @@ describe('time and chance come as arguments', () => {
       .map(({ path }) => path);
     expect(offenders).toEqual([]);
   });
+
+  test('nobody sorts by chance, which favours some places over others (T5)', () => {
+    const SORTED_BY_CHANCE = /\.(?:sort|toSorted)\(\s*\(\s*\)\s*=>/;
+    expect(SORTED_BY_CHANCE.test('items.sort(() => random.next() - 0.5)')).toBe(true);
+    const offenders = [...files, ...sourcesOf('examples', 'bench', 'test')]
+      .filter(({ text }) => SORTED_BY_CHANCE.test(withoutComments(text)))
+      .map(({ path }) => path)
+      .filter((path) => path !== 'test/architecture/arrows.test.ts');
+    expect(offenders).toEqual([]);
+  });
 });
 
 function withoutComments(text: string): string {

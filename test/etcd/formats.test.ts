@@ -79,7 +79,7 @@ describe('a key is where readers of the format look for it', () => {
 });
 
 describe('what others put there is read', () => {
-  test('by go-zero: each number is an instance, and a service whose name goes on is another', async () => {
+  test('by go-zero: each number is an instance, and a service whose name goes on is another (T24)', async () => {
     await put(`${service}/7587869134584193286`, '10.0.0.7:8080');
     await put(`${service}-admin/1`, '10.0.0.9:8080');
     const watch = watching(await opened('go-zero'));

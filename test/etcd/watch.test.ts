@@ -50,7 +50,7 @@ test('a list of several pages is whole, and of one revision', async () => {
   await registry.close();
 });
 
-test('a watch from a revision that is compacted says so', async () => {
+test('a watch from a revision that is compacted says so (T21)', async () => {
   const service = freshService('compact');
   const revision = await putAll(service, 0, 3);
   await etcdPost(server.address, 'kv/compaction', { revision: String(revision) });
@@ -61,7 +61,7 @@ test('a watch from a revision that is compacted says so', async () => {
   await client.close();
 });
 
-test('changes, deletions and a compaction while it is cut off are all in the list after the heal', async () => {
+test('changes, deletions and a compaction while it is cut off are all in the list after the heal (T20)', async () => {
   await using proxy = await FaultProxy.start(server.address);
   const service = freshService('gap');
   await putAll(service, 0, 50);
@@ -84,7 +84,7 @@ test('changes, deletions and a compaction while it is cut off are all in the lis
   await registry.close();
 });
 
-test('a member that falls silent ends the watch, which goes on where somebody answers', async () => {
+test('a member that falls silent ends the watch, which goes on where somebody answers (T21)', async () => {
   await using proxy = await FaultProxy.start(server.address);
   const service = freshService('silent');
   await putAll(service, 0, 1);

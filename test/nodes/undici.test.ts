@@ -9,7 +9,7 @@ import { GLOBAL_FOR_BUILT_IN } from './undici-checks.mjs';
 const CHECKS = new URL('./undici-checks.mjs', import.meta.url);
 const fromNpm = (version: string) => async () => [await npmPackage('undici', version, process.env)];
 
-describe('undici 6', () =>
+describe('undici 6 (T33)', () =>
   testOnEachNode(CHECKS, {
     args: fromNpm('6.29.1'),
     // It sets the place where Node up to 24 looks, whatever dispatcher it is given.
@@ -21,7 +21,7 @@ describe('undici 7, of which the dispatcher is made', () => {
   return testOnEachNode(CHECKS, { args: async () => [own] });
 });
 
-describe('undici 8, which needs Node 22.19', () => {
+describe('undici 8, which needs Node 22.19 (T33)', () => {
   const from22 = NODE_LINES.filter(({ major }) => major >= 22);
   const lines = from22.map((line) => (line.major === 22 ? { ...line, lowestMinor: 19 } : line));
   return testOnEachNode(CHECKS, { args: fromNpm('8.13.1'), lines });

@@ -215,7 +215,7 @@ describe('an entry of our own', () => {
     expect(encodeEntry(instance({ weight }), 'o').weights).toEqual({ Passing: expected, Warning: expected });
   });
 
-  test('that moved to another agent counts where it was written last', () => {
+  test('that moved to another agent counts where it was written last (T18)', () => {
     const at = (host: string, ModifyIndex: number) =>
       item({ Address: host, ModifyIndex, Meta: { 'pilotfish-id': 'a' } });
     const { instances } = decodeHealth('web', [at('10.0.0.9', 20), at('10.0.0.8', 10)]);

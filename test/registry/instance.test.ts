@@ -48,7 +48,7 @@ describe('an instance is refused with every reason when', () => {
   });
 });
 
-test('what may be left out has defaults', () => {
+test('what may be left out has defaults (T6)', () => {
   expect(parseInstance(valid)).toMatchObject({ ok: true, value: { weight: 1, status: 'passing', tags: [] } });
 });
 

@@ -14,7 +14,7 @@ describe('a snapshot', () => {
     expect(idsOf(list(instance('c'), instance('B'), instance('a')).instances)).toEqual(['B', 'a', 'c']);
   });
 
-  test('holds each id once: the last one given', () => {
+  test('holds each id once: the last one given (T18)', () => {
     const { instances } = list(instance('a', 1), instance('b'), instance('a', 9));
     expect(instances.map(({ id, weight }) => [id, weight])).toEqual([
       ['a', 9],

@@ -121,7 +121,7 @@ describe('a watch that breaks', () => {
     expect(updates.at(-1)).toMatchObject({ change: { added: [{ id: 'b' }], removed: [{ id: 'a' }] } });
   });
 
-  test('that ends without an error is broken as well', async () => {
+  test('that ends without an error is broken as well (T21)', async () => {
     registry.feed.end();
     await clock.advance(1_000);
     expect(updates.some(({ type }) => type === 'broken')).toBe(true);
@@ -142,7 +142,7 @@ describe('a watch that breaks', () => {
     expect(lines).toEqual(['watch broke, keeping the last list', 'watch is whole again']);
   });
 
-  test('is tried again with pauses of at most 15 s, spread at random', async () => {
+  test('is tried again with pauses of at most 15 s, spread at random (T27)', async () => {
     const attempts: number[] = [];
     registry.watch = async function* () {
       yield* [];
@@ -158,7 +158,7 @@ describe('a watch that breaks', () => {
   });
 });
 
-test('a rejected entry is logged once', async () => {
+test('a rejected entry is logged once (T23)', async () => {
   const rejected = [{ entry: 'm\u001b[31m', reason: 'expected a JSON object, got "x", at entry' }];
   await feed({ ...list('a'), rejected });
   await feed({ ...list('a', 'b'), rejected });

@@ -28,7 +28,7 @@ describe('a merge', () => {
     ]);
   });
 
-  it('has an address once that registries name differently, and twice where one registry does', () => {
+  it('has an address once that registries name differently, and twice where one registry does (T18)', () => {
     const first = known([
       { id: 'a', port: 1 },
       { id: 'b', port: 1 },

@@ -35,6 +35,15 @@ describe('weighted turns', () => {
     );
   });
 
+  it('are not taken early when they are due in billions of turns (T3)', () => {
+    const weights = [65_535, 65_535, 0.00002];
+    for (const share of [0.2, 0.4, 0.6, 0.8, 1]) {
+      const turns = new EarliestDue(weights, [0, 0.5, share]);
+      expect(Array.from({ length: 1000 }, () => turns.next())).not.toContain(2);
+      expect(turns.phases()[2]).toBeCloseTo(share, 6);
+    }
+  });
+
   it('go on where they stopped when they begin with the phases of the ones before', () => {
     const weights = [7, 3, 2.5, 0.1];
     const turns = new EarliestDue(weights, randomPhases(weights, seededRandom(3)));

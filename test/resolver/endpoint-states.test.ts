@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EndpointStates } from '../../resolver/index.js';
 import { instance, instances } from './memory-registry.js';
@@ -7,7 +8,7 @@ function counter(): () => number {
   return () => ++made;
 }
 
-test('an endpoint keeps its state when the list or its own data change', () => {
+test('an endpoint keeps its state when the list or its own data change (T7)', () => {
   const create = counter();
   const first = new EndpointStates(instances(['a', 'c']), undefined, 0, create);
   const changed = [instance({ id: 'a', weight: 7 }), ...instances(['b', 'c'])];
@@ -15,7 +16,7 @@ test('an endpoint keeps its state when the list or its own data change', () => {
   expect(new EndpointStates(changed, first, 10, create).current).toEqual([1, 3, 2]);
 });
 
-test('the same id at another address is another endpoint', () => {
+test('the same id at another address is another endpoint (T17)', () => {
   const create = counter();
   const first = new EndpointStates(instances(['a']), undefined, 0, create);
   const moved = [instance({ id: 'a', port: 81 })];
@@ -25,7 +26,7 @@ test('the same id at another address is another endpoint', () => {
 test.each([
   { awayMs: 59_999, state: 1 },
   { awayMs: 60_000, state: 3 },
-])('an endpoint that comes back after $awayMs ms has the state $state', ({ awayMs, state }) => {
+])('an endpoint that comes back after $awayMs ms has the state $state (T17)', ({ awayMs, state }) => {
   const create = counter();
   const both = new EndpointStates(instances(['a', 'b']), undefined, 0, create);
   const one = new EndpointStates(instances(['b']), both, 1000, create);
@@ -33,10 +34,23 @@ test.each([
   expect(new EndpointStates(instances(['a']), still, 1000 + awayMs, create).current).toEqual([state]);
 });
 
-test('what left for good is forgotten, so churn does not fill the memory', () => {
-  let states: EndpointStates<number> | undefined;
-  for (let step = 0; step < 1000; step++) {
-    states = new EndpointStates(instances([`i${step}`]), states, step * 1000, () => step);
-  }
-  expect(states?.size).toBeLessThanOrEqual(61);
+test('what left for good is forgotten: only the list and who left in the last minute are remembered (T19)', () => {
+  const step = fc.record({ members: fc.uniqueArray(fc.nat(30)), ms: fc.nat(40_000) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      let states: EndpointStates<number> | undefined;
+      let nowMs = 0;
+      const lastSeen = new Map<number, number>();
+      let listed: readonly number[] = [];
+      for (const { members, ms } of steps) {
+        nowMs += ms;
+        // One that is missing has left now: until then it was on the list.
+        for (const n of [...listed, ...members]) lastSeen.set(n, nowMs);
+        states = new EndpointStates(instances(members.map((n) => `i${n}`)), states, nowMs, () => 0);
+        listed = members;
+        const lately = [...lastSeen.values()].filter((at) => nowMs - at < 60_000);
+        expect(states.size).toBe(lately.length);
+      }
+    }),
+  );
 });

@@ -8,9 +8,10 @@ import {
 } from '../../resolver/index.js';
 import { AnsweringLoad, ClusterLatency } from '../../resolver/policies/latency.js';
 import type { PeakEwma } from '../../resolver/policies/peak-ewma.js';
+import { HandClock } from '../simulator/hand-clock.js';
+import { type Answer, shareOf, simulate } from '../simulator/simulated-cluster.js';
 import { instance, instances } from './memory-registry.js';
-import { build, Chain, HandClock, misfit, picked, tally, weighted } from './picking.js';
-import { type Answer, shareOf, simulate } from './simulated-cluster.js';
+import { build, Chain, misfit, picked, tally, weighted } from './picking.js';
 
 interface Cluster {
   readonly ids: readonly string[];
@@ -75,7 +76,7 @@ describe('the latency of an endpoint', () => {
     expect(now()).toBeCloseTo(3);
   });
 
-  it.each([0, 1, 4999, 9000])('is never improved by a failure, here of %i ms', (latencyMs) => {
+  it.each([0, 1, 4999, 9000])('is never improved by a failure, here of %i ms (T10)', (latencyMs) => {
     const { end, now } = measured(6000);
     end('error', latencyMs);
     expect(now()).toBe(Math.max(6000, latencyMs));
@@ -158,7 +159,7 @@ describe('picks', () => {
     expect(shareOf('slow', counts, 2)).toBeLessThan(0.07);
   });
 
-  it('are not attracted by who fails fast', () => {
+  it('are not attracted by who fails fast (T10)', () => {
     const answer = (id: string): Answer =>
       id === 'bad' ? { latencyMs: 1, outcome: 'error' } : { latencyMs: 20 };
     const counts = run({ ids: ['a', 'b', 'c', 'bad'], perSecond: 200, answer });
@@ -208,7 +209,7 @@ describe('an endpoint that joins later (T9)', () => {
 });
 
 describe('what is in flight', () => {
-  it('returns to 0 when every pick is done, once each', () => {
+  it('returns to 0 when every pick is done, once each (T16)', () => {
     const chain = new Chain(peakEwma());
     const picks: Pick[] = [];
     for (const ids of [['a', 'b', 'c'], ['b'], ['a', 'b']]) {
@@ -229,7 +230,7 @@ describe('what is in flight', () => {
     expect((picker as PeakEwma).cluster.meanMs).toBe(70);
   });
 
-  it('survives an update of the list', () => {
+  it('survives an update of the list (T7)', () => {
     const chain = new Chain(peakEwma({ floorShare: 0 }));
     const picker = chain.list(instances(['a', 'b']));
     for (let n = 0; n < 10; n++) {

@@ -5,14 +5,15 @@ import { consistentHash, type Pick, type Picker, type Policy, sticky } from '../
 import type { BoundedHash } from '../../resolver/policies/consistent-hash.js';
 import { hashText } from '../../resolver/policies/hash.js';
 import { HashRing } from '../../resolver/policies/hash-ring.js';
+import { healthy, REFUSED } from './ejection/healthy.js';
 import { instance, instances } from './memory-registry.js';
 import { build, Chain, picked, tally, weighted } from './picking.js';
 
 const KEYS = Array.from({ length: 20_000 }, (_, n) => `session-${n}`);
 
 /** Where each key goes while nothing else is in flight. */
-function homes(picker: Picker): string[] {
-  return KEYS.map((key) => picked(picker, 1, { key })[0] as string);
+function homes(picker: Picker, count = KEYS.length): string[] {
+  return KEYS.slice(0, count).map((key) => picked(picker, 1, { key })[0] as string);
 }
 
 function moved(before: readonly string[], after: readonly string[]): number {
@@ -48,6 +49,27 @@ describe.each(BOTH)('%s', (_name, policy) => {
     expect(homes(build(policy(), list, 99))).toEqual(first);
   });
 
+  it('moves keys to the one that joins, and from the one that leaves, and no other, whoever there is (T11)', () => {
+    const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme-ascii' }), {
+      minLength: 2,
+      maxLength: 25,
+      selector: (id) => id.replaceAll(/[^a-z0-9]/gi, 'x'),
+    });
+    fc.assert(
+      fc.property(ids, fc.nat(), (names, at) => {
+        const all = instances(names.map((name) => name.replaceAll(/[^a-z0-9]/gi, 'x')).sort());
+        const one = all[at % all.length] as Instance;
+        const rest = all.filter((each) => each !== one);
+        const from = homes(build(policy(), rest), 500);
+        const to = homes(build(policy(), all), 500);
+        expect(from).not.toContain(one.id);
+        to.forEach((id, key) => {
+          if (id !== one.id) expect(id).toBe(from[key]);
+        });
+      }),
+    );
+  });
+
   it.each([1, 4, 20, 50])('moves about 1 / (n + 1) of the keys when one joins %i, to it only (T11)', (n) => {
     const before = instances(n);
     const joined = instance({ id: 'joined' });
@@ -73,7 +95,29 @@ describe.each(BOTH)('%s', (_name, policy) => {
     });
   });
 
-  it('keeps keys through a new address of the same id', () => {
+  it('sends the keys of one that is ejected to others, always the same, and back (T11)', () => {
+    const world = healthy(instances(5), {}, policy());
+    const at = (): string[] =>
+      KEYS.slice(0, 300).map((key) => {
+        const pick = world.picker.pick({ key }) as Pick;
+        pick.done('ok', { latencyMs: 1 });
+        return pick.instance.id;
+      });
+    const home = at();
+    const gone = home[0] as string;
+    (world.picker.pick({ key: KEYS[0] as string }) as Pick).done(...REFUSED);
+    const away = at();
+    expect(away).not.toContain(gone);
+    expect(away).toEqual(at());
+    home.forEach((id, key) => {
+      if (id !== gone) expect(away[key]).toBe(id);
+    });
+    world.clock.advance(1000);
+    (world.picker.pick({ key: KEYS[0] as string }) as Pick).done('ok', { latencyMs: 1 });
+    expect(at()).toEqual(home);
+  });
+
+  it('keeps keys through a new address of the same id (T17)', () => {
     const from = homes(build(policy(), instances(5)));
     const elsewhere = instances(5).map(({ id }) => instance({ id, host: '10.0.9.9', port: 1234 }));
     expect(homes(build(policy(), elsewhere))).toEqual(from);
@@ -136,7 +180,7 @@ describe('a bounded load (Mirrokni, Thorup, Zadimoghaddam 2018)', () => {
     );
   });
 
-  it('counts what is in flight through changes of the list, and ends at 0', () => {
+  it('counts what is in flight through changes of the list, and ends at 0 (T16)', () => {
     const chain = new Chain(consistentHash());
     const open: Pick[] = [];
     for (const ids of [['a', 'b', 'c'], ['c'], ['a', 'c', 'd'], ['b', 'c', 'd']]) {
@@ -164,7 +208,7 @@ describe('sticky', () => {
 });
 
 describe('the ring', () => {
-  it('stays small and reaches everybody, however many members and however uneven', () => {
+  it('stays small and reaches everybody, however many members and however uneven (T29)', () => {
     const members = Array.from({ length: 10_000 }, (_, n) => ({ id: `i${n}`, weight: n === 0 ? 65_535 : 1 }));
     const ring = new HashRing(members);
     const owners = new Set(Array.from({ length: ring.points }, (_, point) => ring.owner(point)));

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { leastLoaded, type Pick, type Picker } from '../../resolver/index.js';
+import { leastLoaded, type Pick, type Picker, seededRandom } from '../../resolver/index.js';
 import type { LeastLoaded } from '../../resolver/policies/least-loaded.js';
+import { TwoDraws } from '../../resolver/policies/two-draws.js';
+import { shareOf, simulate } from '../simulator/simulated-cluster.js';
 import { instance, instances } from './memory-registry.js';
-import { build, Chain, misfit, picked, tally, weighted } from './picking.js';
-import { shareOf, simulate } from './simulated-cluster.js';
+import { build, Chain, chiSquare, chiSquareLimit, misfit, picked, tally, weighted } from './picking.js';
 
 function inFlight(picker: Picker): number[] {
   return (picker as LeastLoaded).states.current.map((load) => load.inFlight);
@@ -21,7 +22,7 @@ describe('without anything in flight', () => {
     { weights: [10, 1] },
     { weights: [5, 3, 2, 1] },
     { weights: [0.5, 0.25, 100] },
-  ])('goes by weight: $weights', ({ weights }) => {
+  ])('goes by weight: $weights (T8)', ({ weights }) => {
     const list = weighted(weights);
     expect(misfit(list, picked(build(leastLoaded(), list), 40_000))).toBeLessThan(1);
   });
@@ -33,7 +34,7 @@ describe('without anything in flight', () => {
 });
 
 describe('with requests in flight', () => {
-  it('compares two different endpoints, so of two the busier one is never taken', () => {
+  it('compares two different endpoints, so of two the busier one is never taken (T12)', () => {
     const picker = build(leastLoaded(), instances(['a', 'b']));
     const [first] = held(picker, 1);
     const other = first?.instance.id === 'a' ? 'b' : 'a';
@@ -54,6 +55,24 @@ describe('with requests in flight', () => {
     });
   });
 
+  it.each([{ weights: [100, 100, 1] }, { weights: [5, 1] }, { weights: [20, 20, 20, 1, 1] }])(
+    'does not give the light ones more than their weights are worth: $weights',
+    ({ weights }) => {
+      const chain = new Chain(leastLoaded(), 3);
+      const list = weighted(weights);
+      chain.list(list);
+      const counts = simulate({
+        picker: () => chain.picker as Picker,
+        clock: chain.clock,
+        perSecond: 1000,
+        seconds: 20,
+        answer: () => ({ latencyMs: 10 }),
+      });
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (const { id, weight } of list) expect(shareOf(id, counts)).toBeLessThan((1.25 * weight) / total);
+    },
+  );
+
   it('keeps many endpoints within a few requests of each other (Mitzenmacher 2001)', () => {
     const picker = build(leastLoaded(), instances(100));
     held(picker, 1000);
@@ -63,8 +82,24 @@ describe('with requests in flight', () => {
   });
 });
 
+describe('the two draws', () => {
+  it.each([2, 3, 4])('are any two of %i equally often, in either order (T5)', (count) => {
+    const random = seededRandom(21);
+    const draws = new TwoDraws(instances(count));
+    const pairs = Array.from({ length: 24_000 }, () => {
+      const first = draws.first(random);
+      return `${first}${draws.second(first, random)}`;
+    });
+    const counts = Object.values(tally(pairs));
+    expect(counts).toHaveLength(count * (count - 1));
+    expect(chiSquare(counts, Array(counts.length).fill(24_000 / counts.length))).toBeLessThan(
+      chiSquareLimit(counts.length - 1),
+    );
+  });
+});
+
 describe('what is in flight', () => {
-  it('ends with the first done() of a pick, whatever the outcome', () => {
+  it('ends with the first done() of a pick, whatever the outcome (T16)', () => {
     const picker = build(leastLoaded(), instances(['a', 'b']));
     const [ok, error, cancelled] = held(picker, 3);
     ok?.done('ok');
@@ -76,7 +111,7 @@ describe('what is in flight', () => {
     expect(inFlight(picker)).toEqual([0, 0]);
   });
 
-  it('is never negative over any chain of lists, and 0 when every pick is done', () => {
+  it('is never negative over any chain of lists, and 0 when every pick is done (T16)', () => {
     const step = fc.record({
       members: fc.uniqueArray(fc.nat(7), { minLength: 1 }),
       picks: fc.nat(12),
@@ -100,7 +135,7 @@ describe('what is in flight', () => {
     );
   });
 
-  it('is kept through an update, and through a minute of absence', () => {
+  it('is kept through an update, and through a minute of absence (T7, T17)', () => {
     const chain = new Chain(leastLoaded());
     const picks = held(chain.list(instances(['a', 'b'])), 20);
     expect(inFlight(chain.list([instance({ id: 'a', weight: 3 }), instance({ id: 'b' })]))).toEqual([10, 10]);

@@ -9,28 +9,8 @@ import {
   type Policy,
   seededRandom,
 } from '../../resolver/index.js';
+import { HandClock } from '../simulator/hand-clock.js';
 import { instance } from './memory-registry.js';
-
-/** A clock that a test sets; nothing waits on it. */
-export class HandClock implements Clock {
-  #nowMs = 0;
-
-  now(): number {
-    return this.#nowMs;
-  }
-
-  wallNow(): number {
-    return this.#nowMs;
-  }
-
-  after(): () => void {
-    throw new Error('a policy starts no timer');
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms;
-  }
-}
 
 export function build(
   policy: Policy,
@@ -44,14 +24,15 @@ export function build(
 
 /** Lists of one service, one after the other, as the balancer hands them to a policy. */
 export class Chain {
-  readonly clock = new HandClock();
+  readonly clock: HandClock;
   readonly #policy: Policy;
   readonly #context;
   picker: Picker | undefined;
 
-  constructor(policy: Policy, seed = 1) {
+  constructor(policy: Policy, seed = 1, clock: HandClock = new HandClock()) {
+    this.clock = clock;
     this.#policy = policy;
-    this.#context = { clock: this.clock, random: seededRandom(seed) };
+    this.#context = { clock, random: seededRandom(seed) };
   }
 
   list(instances: readonly Instance[]): Picker {

@@ -7,6 +7,7 @@ import {
   filtered,
   leastLoaded,
   type Pick,
+  type Picker,
   type Policy,
   peakEwma,
   random,
@@ -17,7 +18,9 @@ import {
   tiers,
   zoneAware,
 } from '../../resolver/index.js';
-import { Chain, described } from './picking.js';
+import { healthy, REFUSED } from './ejection/healthy.js';
+import { instances } from './memory-registry.js';
+import { Chain, described, picked, tally } from './picking.js';
 
 const POLICIES: readonly (readonly [string, () => Policy])[] = [
   ['roundRobin', roundRobin],
@@ -70,6 +73,83 @@ describe.each(POLICIES)('%s', (_name, policy) => {
         }
       }),
       { numRuns: 60 },
+    );
+  });
+});
+
+const COUNTING: readonly (readonly [string, () => Policy])[] = [
+  ['leastLoaded', leastLoaded],
+  ['peakEwma', peakEwma],
+  ['consistentHash', consistentHash],
+  ['subset', () => subset({ size: 3, clientId: 'client' }, leastLoaded())],
+  ['slowStart', () => slowStart({}, consistentHash())],
+];
+
+describe.each(COUNTING)('%s', (_name, policy) => {
+  it('has nothing in flight when every pick is done, however often, and whatever the lists were (T16)', () => {
+    const ends = fc.array(fc.tuple(fc.nat(60), fc.constantFrom('ok', 'error', 'cancelled')));
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(step, ends), { minLength: 1, maxLength: 10 }),
+        fc.nat(),
+        (steps, seed) => {
+          const chain = new Chain(policy(), seed + 1);
+          const picks: Pick[] = [];
+          for (const [{ members, picks: count, ms }, ended] of steps) {
+            const picker = chain.list(members.toSorted().map((n) => described(`i${n}`)));
+            for (let n = 0; n < count; n++) picks.push(picker.pick({ key: n }) as Pick);
+            for (const [at, outcome] of ended) picks[at]?.done(outcome);
+            for (const count of inFlight(picker)) expect(count).toBeGreaterThanOrEqual(0);
+            chain.clock.advance(ms);
+          }
+          for (const pick of [...picks, ...picks]) pick.done('cancelled');
+          expect(new Set(inFlight(chain.picker as Picker))).toEqual(new Set([0]));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+function inFlight(picker: Picker): number[] {
+  return Object.values(picker.describe?.().members ?? {}).map((facts) => facts.inFlight as number);
+}
+
+const EVEN: readonly (readonly [string, () => Policy])[] = [
+  ['roundRobin', roundRobin],
+  ['random', random],
+  ['leastLoaded', leastLoaded],
+  ['peakEwma', peakEwma],
+];
+
+describe.each(EVEN)('%s', (_name, policy) => {
+  it.each([2, 3, 4, 5])(
+    'gives none of %i idle and fast endpoints all, the first of the list least (T12)',
+    (count) => {
+      const ids = picked(new Chain(policy(), 3).list(instances(count)), 2000);
+      const counts = Object.values(tally(ids));
+      expect(counts).toHaveLength(count);
+      expect(Math.min(...counts)).toBeGreaterThan(1600 / count);
+    },
+  );
+
+  it('takes a weight that nobody named for 1, beside any others (T6)', () => {
+    const list = [described('a', { weight: 30 }), described('b', { weight: 30 }), described('unnamed')];
+    const { unnamed = 0 } = tally(picked(new Chain(policy(), 3).list(list), 30_500));
+    expect(unnamed).toBeGreaterThan(400);
+    expect(unnamed).toBeLessThan(600);
+  });
+
+  it('gives those who are left what the ejected one would have had, to each alike (T4)', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 12 }), fc.nat(), (count, seed) => {
+        const world = healthy(instances(count), {}, policy(), seed + 1);
+        (world.picker.pick() as Pick).done(...REFUSED);
+        const counts = Object.values(tally(Array.from({ length: 200 * (count - 1) }, () => world.request())));
+        expect(counts).toHaveLength(count - 1);
+        expect(Math.max(...counts)).toBeLessThan(300);
+      }),
+      { numRuns: 40 },
     );
   });
 });

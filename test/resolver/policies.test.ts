@@ -65,6 +65,17 @@ describe('roundRobin with equal weights', () => {
     );
   });
 
+  it('is where it began after any number of rounds, so nothing grows until it overflows (T3)', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.nat(100), someSeed, (count, rounds, seed) => {
+        const picker = build(roundRobin(), instances(count), seed);
+        const before = picker.describe?.();
+        picked(picker, count * rounds);
+        expect(picker.describe?.()).toEqual(before);
+      }),
+    );
+  });
+
   it('goes on with the endpoint that was due, by identity, when the list changes', () => {
     const first = build(roundRobin(), instances(['b', 'd', 'f']));
     while (picked(first, 1)[0] !== 'b') {}
@@ -119,7 +130,7 @@ describe('roundRobin with equal weights', () => {
 });
 
 describe('roundRobin with weights', () => {
-  it('is off by at most one pick per endpoint in any cycle, wherever it begins', () => {
+  it('is off by at most one pick per endpoint in any cycle, wherever it begins (T6)', () => {
     fc.assert(
       fc.property(someWeights, fc.nat(2000), someSeed, (weights, offset, seed) => {
         const list = weighted(weights);
@@ -212,7 +223,7 @@ describe('roundRobin with weights', () => {
     expect(chiSquare(observed, [5000, 3000, 2000])).toBeLessThan(chiSquareLimit(2));
   });
 
-  it('survives weights as uneven as they may be', () => {
+  it('survives weights as uneven as they may be (T29)', () => {
     const counts = tally(picked(build(roundRobin(), weighted([65_535, 1, 0.001])), 200_000));
     expect(counts.w000).toBeGreaterThan(199_980);
     expect(counts.w001).toBeGreaterThanOrEqual(2);

@@ -7,7 +7,7 @@ import { instance, instances } from './memory-registry.js';
 const ids = (snapshot: Snapshot | undefined): string[] | undefined => snapshot?.instances.map(({ id }) => id);
 
 describe('the state of a service', () => {
-  it('goes never, fresh, stale, fresh, empty as the registry does', async () => {
+  it('goes never, fresh, stale, fresh, empty as the registry does (T25)', async () => {
     const { clock, registry, discovery } = await fixture();
     const orders = discovery.service('orders');
     expect(orders.state).toBe('never');

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Instance } from '../../registry/contract.js';
 import { roundRobin, subset } from '../../resolver/index.js';
@@ -17,6 +18,22 @@ test('a client uses so many endpoints, always the same', () => {
 
 test('it uses all of them when there are no more', () => {
   expect(chosen(instances(3), 10, 'client').size).toBe(3);
+});
+
+test('however the list changes, a client changes no more of its endpoints than it has to (T28)', () => {
+  const someIds = fc.uniqueArray(fc.nat(200), { minLength: 1, maxLength: 120 });
+  fc.assert(
+    fc.property(someIds, someIds, fc.integer({ min: 1, max: 40 }), fc.nat(), (from, to, size, client) => {
+      const [before, after] = [from, to].map((ids) =>
+        chosen(instances(ids.map((id) => `i${id}`).sort()), size, `client-${client}`),
+      ) as [Set<string>, Set<string>];
+      const leaves = [...before].filter((id) => !to.includes(Number(id.slice(1)))).length;
+      const joins = to.filter((id) => !from.includes(id)).length;
+      const replaced = [...before].filter((id) => !after.has(id)).length;
+      expect(replaced).toBeGreaterThanOrEqual(leaves);
+      expect(replaced).toBeLessThanOrEqual(leaves + joins);
+    }),
+  );
 });
 
 test('a change that concerns nobody it uses changes nothing, another only one place (T28)', () => {

@@ -210,7 +210,7 @@ describe.each(['nerve', 'nerve-path', 'serverset'] as const)('the sequential nod
       });
     }));
 
-  test('are one instance to a reader while there are two of an id: the newest', () =>
+  test('are one instance to a reader while there are two of an id: the newest (T18)', () =>
     owners(async (root, registry, reader) => {
       await registry.register(web);
       const written = (await loadFormat(format)).encode?.({ ...web, weight: 9 }, 0);

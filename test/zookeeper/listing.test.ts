@@ -146,7 +146,7 @@ describe('on a real server', () => {
       await following.listing.close();
     });
 
-    test('skips what makes no sense and what it may not read, and says so', async () => {
+    test('skips what makes no sense and what it may not read, and says so (T23)', async () => {
       const path = await folder();
       await zk.create(`${path}/good`, dataOf('good'), 'persistent');
       await zk.create(`${path}/poison`, Buffer.from('{"port": "eighty"'), 'persistent');
@@ -163,7 +163,7 @@ describe('on a real server', () => {
       await following.listing.close();
     });
 
-    test('of 10,000 is whole, and a change in it costs one read', async () => {
+    test('of 10,000 is whole, and a change in it costs one read (T22)', async () => {
       const path = await folder();
       const count = 10_000;
       const ids = Array.from({ length: count }, (_, i) => `i-${i}`);
@@ -352,7 +352,7 @@ describe('when something happens in the middle of a read', () => {
   describe.each(KINDS)('a list by %s', (kind) => {
     describe.each(happenings)('and %s', (_name, happen, expected) => {
       test.each([0, 1, 2])(
-        'before step %d, it is right in the end, and was never without a node',
+        'before step %d, it is right in the end, and was never without a node (T20)',
         async (at) => {
           const session = new ScriptedSession();
           session.put('/web/a', dataOf('a'));

@@ -218,7 +218,7 @@ describe('the pace of attempts', () => {
     expect(waits.at(-1)).toBe(capMs);
   });
 
-  test('waits are spread over all of their range', async () => {
+  test('waits are spread over all of their range (T27)', async () => {
     const waits = gaps(await attempts(1, { random: seededRandom(5) }, 120_000)).slice(6);
     expect(waits.length).toBeGreaterThan(30);
     expect(Math.min(...waits)).toBeLessThan(600);

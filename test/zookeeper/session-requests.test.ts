@@ -153,7 +153,7 @@ describe('a request settles once', () => {
     expect(tookMs).toBeLessThan((2 * SESSION_MS) / 3 + 100);
   });
 
-  test('as lost when the server answers pings, and nothing else', async () => {
+  test('as lost when the server answers pings, and nothing else (T21)', async () => {
     await using server = await FakeServer.start({
       onRequest: (connection, request) => {
         if (request.operation === OP.ping) connection.answer(request);

@@ -76,7 +76,7 @@ describe('a call', () => {
     },
   );
 
-  test('ends its pick also where the caller misjudges an error', async () => {
+  test('ends its pick also where the caller misjudges an error (T16)', async () => {
     await clusterOf(['a']);
     cluster.behave = () => ({ error: RESET });
     const misjudged = new Error('in classify');
@@ -130,7 +130,7 @@ describe('a call', () => {
 });
 
 describe('a retry', () => {
-  test('goes to another endpoint, and to each once before any twice', async () => {
+  test('goes to another endpoint, and to each once before any twice (T31)', async () => {
     await clusterOf(['a', 'b', 'c']);
     cluster.behave = () => ({ error: RESET });
     const { error } = await ended(cluster.call({ ...SAFE, retries: 3 }));
@@ -260,7 +260,7 @@ describe('the deadline', () => {
     expect(cluster.ends).toMatchObject([{ outcome: 'error', failure: 'timeout' }]);
   });
 
-  test('holds over all attempts, and the last one is not blamed for the little time it got', async () => {
+  test('holds over all attempts, and the last one is not blamed for the little time it got (T31)', async () => {
     await clusterOf(['a', 'b']);
     cluster.behave = (_, attempt) => (attempt === 1 ? { error: RESET, latencyMs: 400 } : { latencyMs: 1e6 });
     const { error, tookMs } = await ended(cluster.call({ ...SAFE, deadlineMs: 500 }));

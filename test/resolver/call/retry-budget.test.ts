@@ -35,7 +35,7 @@ test('three in a window are always allowed', () => {
   expect(withdrawn(new RetryBudget({ ratio: 0, perSecond: 0 }), 0, 10)).toBe(3);
 });
 
-test('in any 10 seconds of a storm no more is spent than was earned', () => {
+test('in any 10 seconds of a storm no more is spent than was earned (T31)', () => {
   const budget = new RetryBudget();
   const spent: number[] = [];
   for (let ms = 0; ms < 60_000; ms += 10) {

@@ -9,7 +9,7 @@ let cluster: Cluster;
 
 afterAll(() => cluster.close());
 
-test('all endpoints fail at 1000 requests a second: at most 1.2 requests for each and 10 a second more', async () => {
+test('all endpoints fail at 1000 requests a second: at most 1.2 requests for each and 10 a second more (T31)', async () => {
   cluster = await Cluster.of(['a', 'b', 'c']);
   cluster.behave = () => ({ error: RESET, latencyMs: 5 });
   let failed = 0;

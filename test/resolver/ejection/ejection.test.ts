@@ -29,7 +29,7 @@ function picks(world: Healthy, count: number): Record<string, number> {
 }
 
 describe('an endpoint is ejected', () => {
-  it('after 5 failures in a row, and no sooner', () => {
+  it('after 5 failures in a row, and no sooner (T14)', () => {
     const world = healthy(instances(TRIO));
     fail(world, 'a', 4);
     expect(world.ejected()).toEqual([]);
@@ -60,24 +60,27 @@ describe('an endpoint is ejected', () => {
   it.each([
     { retryAfterMs: 7000, atLeastMs: 7000, atMostMs: 7700 },
     { retryAfterMs: 86_400_000, atLeastMs: 300_000, atMostMs: 300_000 },
-  ])('for as long as it asks for, $retryAfterMs ms, but not for ever', ({ retryAfterMs, ...limits }) => {
-    const world = healthy(instances(TRIO));
-    world.pickOf('a').done('error', { failure: 'status', status: 503, retryAfterMs });
-    const until = world.health.healthOf(instance({ id: 'a' }))?.outlier?.untilMs;
-    expect(until).toBeGreaterThanOrEqual(limits.atLeastMs);
-    expect(until).toBeLessThanOrEqual(limits.atMostMs);
-    expect(world.ejected()).toEqual(['a']);
-    expect(world.counts.ejections['retry-after']).toBe(1);
-  });
+  ])(
+    'for as long as it asks for, $retryAfterMs ms, but not for ever (T27)',
+    ({ retryAfterMs, ...limits }) => {
+      const world = healthy(instances(TRIO));
+      world.pickOf('a').done('error', { failure: 'status', status: 503, retryAfterMs });
+      const until = world.health.healthOf(instance({ id: 'a' }))?.outlier?.untilMs;
+      expect(until).toBeGreaterThanOrEqual(limits.atLeastMs);
+      expect(until).toBeLessThanOrEqual(limits.atMostMs);
+      expect(world.ejected()).toEqual(['a']);
+      expect(world.counts.ejections['retry-after']).toBe(1);
+    },
+  );
 
-  it('never because callers give up', () => {
+  it('never because callers give up (T15)', () => {
     const world = healthy(instances(TRIO));
     for (let n = 0; n < 100; n++) world.pickOf('a').done('cancelled', { failure: 'timeout' });
     expect(world.ejected()).toEqual([]);
     expect(world.counts.inFlight).toBe(0);
   });
 
-  it('by what a classifier of your own takes for a failure', () => {
+  it('by what a classifier of your own takes for a failure (T15)', () => {
     const world = healthy(instances(TRIO), {
       consecutiveFailures: 1,
       classify: (_outcome, { status }) => (status === 404 ? 'failure' : 'success'),
@@ -161,7 +164,7 @@ describe('the length of an ejection', () => {
     { relapses: 6, baseMs: 5000, fromMs: 150_000, toMs: 300_000 },
     { relapses: 1e9, baseMs: 5000, fromMs: 150_000, toMs: 300_000 },
     { relapses: 0, baseMs: 1000, fromMs: 500, toMs: 1000 },
-  ])('after $relapses others is $fromMs to $toMs ms', ({ relapses, baseMs, fromMs, toMs }) => {
+  ])('after $relapses others is $fromMs to $toMs ms (T27)', ({ relapses, baseMs, fromMs, toMs }) => {
     const random = seededRandom(relapses + 1);
     const lengths = Array.from({ length: 1000 }, () => ejectionMs(relapses, baseMs, 300_000, random));
     expect(Math.min(...lengths)).toBeGreaterThanOrEqual(fromMs);
@@ -198,18 +201,18 @@ describe('how many may be ejected', () => {
     { endpoints: 7, most: 2 },
     { endpoints: 10, most: 3 },
     { endpoints: 100, most: 33 },
-  ])('$most of $endpoints', ({ endpoints, most }) => {
+  ])('$most of $endpoints (T14)', ({ endpoints, most }) => {
     expect(mostEjected(endpoints, rulesOf())).toBe(most);
   });
 
-  it('leaves a single endpoint alone, whatever it does', () => {
+  it('leaves a single endpoint alone, whatever it does (T30)', () => {
     const world = healthy(instances(['only']));
     for (let n = 0; n < 20; n++) world.request(() => REFUSED);
     expect(world.ejected()).toEqual([]);
     expect(world.counts.panics).toBe(0);
   });
 
-  it('ejects one of two, and with both in trouble neither', () => {
+  it('ejects one of two, and with both in trouble neither (T13, T14)', () => {
     const world = healthy(instances(['a', 'b']));
     fail(world, 'a', 5);
     expect(world.ejected()).toEqual(['a']);
@@ -229,7 +232,7 @@ describe('how many may be ejected', () => {
     expect(world.health.healthOf(instance({ id: 'i0003' }))?.standing.kind).toBe('trusted');
   });
 
-  it('is never all, nobody who is no outlier, and within the limits', () => {
+  it('is never all, nobody who is no outlier, and within the limits (T13)', () => {
     const shares = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
       fc.property(fc.nat(60), fc.nat(60), shares, shares, (good, bad, maxEjectedShare, panicBelow) => {
@@ -299,7 +302,7 @@ describe('compared with the others', () => {
 });
 
 describe('what is known of an endpoint', () => {
-  it('survives updates of the list and a minute of absence, but not another address', () => {
+  it('survives updates of the list and a minute of absence, but not another address (T7, T17)', () => {
     const world = healthy(instances(TRIO));
     fail(world, 'a', 4);
     world.list([instance({ id: 'a', weight: 3 }), ...instances(['b', 'c'])]);
@@ -314,7 +317,7 @@ describe('what is known of an endpoint', () => {
     expect(world.ejected()).toEqual([]);
   });
 
-  it('is bounded by the list and the churn of a minute', () => {
+  it('is bounded by the list and the churn of a minute (T19)', () => {
     const world = healthy(instances(['stays']));
     for (let minute = 0; minute < 50; minute++) {
       world.clock.advance(60_000);
@@ -325,7 +328,7 @@ describe('what is known of an endpoint', () => {
   });
 });
 
-it('a filter whose only endpoint is ejected gets it all the same', () => {
+it('a filter whose only endpoint is ejected gets it all the same (T13)', () => {
   const list = [described('old', { version: '1' }), described('new', { version: '2' })];
   const world = healthy(list, { consecutiveFailures: 1 }, filtered({ version: '2' }, roundRobin()));
   world.request(() => FAILED);

@@ -13,7 +13,7 @@ import {
   roundRobin,
   seededRandom,
 } from '../../../resolver/index.js';
-import { HandClock } from '../picking.js';
+import { HandClock } from '../../simulator/hand-clock.js';
 
 export interface Healthy {
   readonly clock: HandClock;

@@ -9,8 +9,8 @@ import {
   type Policy,
   roundRobin,
 } from '../../../resolver/index.js';
+import { type Answer, shareOf, simulate } from '../../simulator/simulated-cluster.js';
 import { instance, instances } from '../memory-registry.js';
-import { type Answer, shareOf, simulate } from '../simulated-cluster.js';
 import { type Healthy, healthy } from './healthy.js';
 
 const GOOD: Answer = { latencyMs: 10 };
@@ -176,7 +176,7 @@ test('when everybody fails everybody is tried, and one answer is enough to begin
 
 const OUTCOMES = ['ok', 'error', 'cancelled'] as const satisfies readonly Outcome[];
 
-test('whatever happens, a pick finds an endpoint, limits hold, and the books balance', () => {
+test('whatever happens, a pick finds an endpoint, limits hold, and the books balance (T13, T16, T19)', () => {
   const step = fc.record({
     members: fc.uniqueArray(fc.nat(11), { minLength: 1 }),
     picks: fc.nat(15),

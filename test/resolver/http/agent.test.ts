@@ -32,7 +32,7 @@ async function text(url: string, options?: RequestOptions): Promise<string> {
   return Buffer.concat(await (await call(url, options)).toArray()).toString();
 }
 
-it('picks for every request, and keeps the connections and the Host', async () => {
+it('picks for every request, and keeps the connections and the Host (T32)', async () => {
   const servers = [];
   for (const id of ['a', 'b']) {
     servers.push(await world.serve(id, (req, res) => res.end(`${id} ${req.headers.host}`)));
@@ -120,7 +120,7 @@ describe('what an endpoint did is told to the policy', () => {
 });
 
 describe('in flight', () => {
-  it('ends for a body that nobody reads', async () => {
+  it('ends for a body that nobody reads (T16)', async () => {
     agent.destroy();
     agent = httpAgent(world.discovery, { stalledAfterMs: 200 });
     await world.serve('a', (_req, res) => res.end(Buffer.alloc(4 * 1024 * 1024)));

@@ -43,7 +43,7 @@ describe('requests reach the service', () => {
     await echo('b');
   });
 
-  it('by the built-in fetch, each to the endpoint that the policy picked', async () => {
+  it('by the built-in fetch, each to the endpoint that the policy picked (T33)', async () => {
     const dispatcher = world.discovery.dispatcher();
     const answers: string[] = [];
     for (let n = 0; n < 4; n++)
@@ -63,7 +63,7 @@ describe('requests reach the service', () => {
     expect(await response.text()).toMatch(/^[ab]:one$/);
   });
 
-  it("by undici's fetch, request, stream, pipeline and the dispatcher's own methods", async () => {
+  it("by undici's fetch, request, stream, pipeline and the dispatcher's own methods (T33)", async () => {
     const dispatcher = world.discovery.dispatcher();
     const answers = [
       await (await undiciFetch('http://orders/', { dispatcher })).text(),
@@ -94,7 +94,7 @@ describe('requests reach the service', () => {
     }
   });
 
-  it('under an interceptor, which speaks the newer dialect', async () => {
+  it('under an interceptor, which speaks the newer dialect (T33)', async () => {
     const seen: number[] = [];
     const composed = world.discovery.dispatcher().compose(
       (dispatch) => (options, handler) =>
@@ -127,7 +127,7 @@ describe('requests reach the service', () => {
     }
   });
 
-  it('with the Host that the caller wrote', async () => {
+  it('with the Host that the caller wrote (T32)', async () => {
     const { discovery } = world;
     const hosts = [
       (await discovery.fetch('http://orders/')).headers.get('x-host'),
@@ -249,25 +249,28 @@ describe('what an endpoint did is told to the policy', () => {
     expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'error', failure: 'timeout' }]);
   });
 
-  it.each(['fetch', 'request'])('nothing, when the caller of %s gives up before the answer', async (api) => {
-    let asked = () => {};
-    const arrived = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
-    await world.serve('a', () => asked());
-    const caller = new AbortController();
-    const { signal } = caller;
-    const dispatcher = world.discovery.dispatcher();
-    const call =
-      api === 'fetch'
-        ? fetch('http://orders/', { dispatcher, signal })
-        : request('http://orders/', { dispatcher, signal });
-    const failed = expect(call).rejects.toMatchObject({ name: 'AbortError' });
-    await arrived;
-    caller.abort();
-    await failed;
-    expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'cancelled' }]);
-  });
+  it.each(['fetch', 'request'])(
+    'nothing, when the caller of %s gives up before the answer (T15)',
+    async (api) => {
+      let asked = () => {};
+      const arrived = new Promise<void>((resolve) => {
+        asked = resolve;
+      });
+      await world.serve('a', () => asked());
+      const caller = new AbortController();
+      const { signal } = caller;
+      const dispatcher = world.discovery.dispatcher();
+      const call =
+        api === 'fetch'
+          ? fetch('http://orders/', { dispatcher, signal })
+          : request('http://orders/', { dispatcher, signal });
+      const failed = expect(call).rejects.toMatchObject({ name: 'AbortError' });
+      await arrived;
+      caller.abort();
+      await failed;
+      expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'cancelled' }]);
+    },
+  );
 
   it('nothing, when the caller gives up in the middle of a body', async () => {
     await world.serve('a', (_req, res) => res.write('half'));
@@ -315,7 +318,7 @@ describe('in flight', () => {
     ['each sent once', false as const],
     ['some of them sent again', {}],
   ])(
-    'is exact under 1000 requests at a time, %s, whatever becomes of them',
+    'is exact under 1000 requests at a time, %s, whatever becomes of them (T16)',
     async (_, retry) => {
       for (const id of ['a', 'b', 'c']) {
         await world.serve(id, (req, res) => {
@@ -347,7 +350,7 @@ describe('in flight', () => {
     20_000,
   );
 
-  it.each(['fetch', 'request'])('ends for a body that nobody reads, by %s', async (api) => {
+  it.each(['fetch', 'request'])('ends for a body that nobody reads, by %s (T16)', async (api) => {
     await world.serve('a', (_req, res) => res.end(BIG));
     const dispatcher = world.discovery.dispatcher({ stalledAfterMs: 200 });
     const call = api === 'fetch' ? fetch : request;
@@ -459,7 +462,7 @@ describe('while no list arrives', () => {
 });
 
 describe('an endpoint that leaves', () => {
-  it('has its connections closed', async () => {
+  it('has its connections closed (T19)', async () => {
     const servers = [
       await world.serve('a', (_req, res) => res.end()),
       await world.serve('b', (_req, res) => res.end()),
@@ -519,7 +522,7 @@ describe('TLS', () => {
     );
   });
 
-  it('asks for the name of the service, and verifies it by the CA of the caller', async () => {
+  it('asks for the name of the service, and verifies it by the CA of the caller (T32)', async () => {
     const dispatcher = world.discovery.dispatcher({ pool: { connect: { ca: pem('service-cert.pem') } } });
     expect(await (await fetch('https://orders/', { dispatcher })).text()).toBe('secret');
     expect(names).toEqual(['orders', 'orders']);

@@ -53,7 +53,7 @@ it.each([
   [500, true],
   [501, false],
   [599, true],
-])('the status %i is a failure: %s', (status, expected) => {
+])('the status %i is a failure: %s (T15)', (status, expected) => {
   expect(isFailureStatus(status)).toBe(expected);
 });
 

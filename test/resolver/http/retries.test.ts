@@ -76,7 +76,7 @@ async function answer(dispatcher: Dispatcher, options: Partial<Dispatcher.Reques
 describe.each(DIALECTS)('in the %s dialect', (_name, inDialect) => {
   const open = (options?: DispatcherOptions): Dispatcher => inDialect(world.discovery.dispatcher(options));
 
-  it('what was never sent goes to another endpoint, whatever it is', async () => {
+  it('what was never sent goes to another endpoint, whatever it is (T31)', async () => {
     await dead('a');
     await world.serve('b', answering);
     const dispatcher = open();
@@ -148,7 +148,7 @@ describe.each(DIALECTS)('in the %s dialect', (_name, inDialect) => {
     expect(ends()).toHaveLength(4);
   });
 
-  it('when all fail the caller has the last failure, as it was', async () => {
+  it('when all fail the caller has the last failure, as it was (T31)', async () => {
     for (const id of ['a', 'b', 'c', 'd']) await world.serve(id, refusing);
     expect(await answers(open(), {}, 1)).toEqual(['503 not now']);
     await eventually('three endpoints had it', () => ends().length === 3);

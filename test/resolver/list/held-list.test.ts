@@ -67,7 +67,7 @@ describe('a list that vanishes', () => {
     expect(world.list.held).toEqual([]);
   });
 
-  it('is dropped at once where it does not answer: absent and failing', async () => {
+  it('is dropped at once where it does not answer: absent and failing (T26)', async () => {
     const world = new World();
     world.dead = 'ac';
     world.hear('abc');

@@ -51,7 +51,7 @@ function play(
 
 const heldIn = ({ held }: HoldState): string => [...held.keys()].sort().join(' ');
 
-describe('what is held after a registry that is well', () => {
+describe('what is held after a registry that is well (T26)', () => {
   it.each([
     ['one of one: its sidecar took it out', ['a', ''], ''],
     ['one of two', ['a b', 'a'], ''],

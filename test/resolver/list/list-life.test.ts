@@ -48,7 +48,7 @@ async function world(options: ConnectOptions = {}, clock = new VirtualClock()): 
 }
 
 describe('a list that vanishes', () => {
-  it('is picked from while it answers, fresh, and 90 s long', async () => {
+  it('is picked from while it answers, fresh, and 90 s long (T25)', async () => {
     const { clock, registry, orders } = await world();
     registry.list(at('abc'));
     await clock.advance(0);
