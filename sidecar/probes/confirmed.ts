@@ -9,19 +9,22 @@ import { codeOf, NobodyListensError, type Verdict, verdictOf } from './verdict.j
 /** From the first refusal to the second look. */
 export const CONFIRM_AFTER_MS = 5;
 
+/** A port that closes resets those who wait to be accepted, and refuses from then on. */
+const CALLS_FOR_A_SECOND_LOOK: readonly unknown[] = ['ECONNREFUSED', 'ECONNRESET'];
+
 type Attempt<T> = (signal: AbortSignal) => Promise<T>;
 
-/** Rejects with a `NobodyListensError` when `address` refuses twice. */
+/** Rejects with a `NobodyListensError` when `address` refuses twice, or once after it reset a connection being made. */
 export function confirmed<T>(attempt: Attempt<T>, address: string, clock: Clock): Attempt<T> {
   return async (signal) => {
     try {
       return await attempt(signal);
     } catch (error) {
-      if (!isRefused(error)) throw error;
+      if (!isEach(CALLS_FOR_A_SECOND_LOOK, error)) throw error;
     }
     await sleep(clock, CONFIRM_AFTER_MS, signal);
     return attempt(signal).catch((error: unknown) => {
-      throw isRefused(error) ? new NobodyListensError(address) : error;
+      throw isEach(['ECONNREFUSED'], error) ? new NobodyListensError(address) : error;
     });
   };
 }
@@ -42,8 +45,8 @@ export async function confirmedCutOff(
   return 'failure' in second && second.failure === 'nobody-listens' ? second : verdict;
 }
 
-/** Of several addresses, all must refuse. */
-function isRefused(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.every(isRefused);
-  return codeOf(error) === 'ECONNREFUSED';
+/** Of several addresses, all must have one of these codes. */
+function isEach(codes: readonly unknown[], error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every((each) => isEach(codes, each));
+  return codes.includes(codeOf(error));
 }

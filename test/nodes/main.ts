@@ -21,13 +21,21 @@ interface Result {
 
 const named = process.argv.slice(2).filter((argument) => /^\d+$/.test(argument));
 const tests = process.argv.slice(2).filter((argument) => !named.includes(argument));
+/** Ctrl-C reaches the child too; this process then removes the copy and tries no further Node. */
+let interrupted = false;
+process.on('SIGINT', () => {
+  interrupted = true;
+});
+
 const results: Result[] = [];
-for (const line of linesNamed(named)) results.push(await testOn(line, tests.length > 0 ? tests : TESTS));
+for (const line of linesNamed(named)) {
+  if (!interrupted) results.push(await testOn(line, tests.length > 0 ? tests : TESTS));
+}
 
 const passed = results.filter((result) => result.passed).length;
 console.log(`\n${results.map(({ text }) => text).join('\n')}`);
 console.log(`${passed} passed, ${results.length - passed} failed`);
-process.exitCode = passed === results.length ? 0 : 1;
+process.exitCode = passed === results.length && !interrupted ? 0 : 1;
 
 /** All of them when none is named. */
 function linesNamed(majors: readonly string[]): readonly NodeLine[] {
@@ -54,14 +62,8 @@ async function testOn(line: NodeLine, tests: readonly string[]): Promise<Result>
 
 function succeeds(node: string, args: readonly string[], cwd: string, env: Environment): Promise<boolean> {
   const child = spawn(node, args, { cwd, env: { ...env }, stdio: 'inherit' });
-  // The child is told as well and cleans up; this process then does the same.
-  const wait = (): void => undefined;
-  process.on('SIGINT', wait);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => {
-      process.off('SIGINT', wait);
-      resolve(code === 0);
-    });
+    child.once('close', (code) => resolve(code === 0));
   });
 }

@@ -12,6 +12,7 @@ import { Prober } from '../../sidecar/prober.js';
 import { createProbe } from '../../sidecar/probes/create.js';
 import { type Dial, systemNetwork } from '../../sidecar/probes/dial.js';
 import { Hold } from '../../sidecar/probes/hold.js';
+import type { CheckResult } from '../../sidecar/probes/probe.js';
 import { type HealthChange, ServiceHealth } from '../../sidecar/service-health.js';
 import { type HttpProcess, httpConfig, serve, startHttpProcess, tcpConfig, track, until } from './support.js';
 
@@ -157,26 +158,34 @@ describe('never takes a service off the list', () => {
     expect(changes.map(({ to }) => to)).toEqual(['passing']);
   });
 
-  test('that only refuses once', async () => {
+  test.each(['ECONNREFUSED', 'ECONNRESET'])('that answers only once with %s', async (code) => {
     const server = await serve(() => {});
     closers.push(server.close);
-    let refusals = 1;
-    const context = { clock: systemClock, random: seededRandom(1), lag: { stalledSince: () => 0 } };
-    const connect = ({ host, port }: { host: string; port: number }): Socket => {
-      const socket = new Socket();
-      if (refusals-- > 0) queueMicrotask(() => socket.destroy(refused()));
-      else socket.connect({ host, port });
-      return socket;
-    };
-    const network = { ...systemNetwork, connect };
-    const probe = await createProbe(tcpConfig(server.port, RARE), { ...context, network });
-    closers.push(() => probe.hold?.close());
-    expect(await probe.check(new AbortController().signal)).toMatchObject({ status: 'passing' });
+    expect(await checkAfter(code, server.port)).toMatchObject({ status: 'passing' });
   });
 });
 
+/** What a tcp check says whose first connection fails with this code. */
+async function checkAfter(code: string, onPort: number): Promise<CheckResult> {
+  let failures = 1;
+  const connect = ({ host, port }: { host: string; port: number }): Socket => {
+    const socket = new Socket();
+    if (failures-- > 0) queueMicrotask(() => socket.destroy(failed(code)));
+    else socket.connect({ host, port });
+    return socket;
+  };
+  const network = { ...systemNetwork, connect };
+  const probe = await createProbe(tcpConfig(onPort, RARE), { clock: systemClock, network });
+  closers.push(() => probe.hold?.close());
+  return probe.check(new AbortController().signal);
+}
+
+function failed(code: string): Error {
+  return Object.assign(new Error(`connect ${code}`), { code });
+}
+
 function refused(): Error {
-  return Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  return failed('ECONNREFUSED');
 }
 
 async function listener(
@@ -205,6 +214,15 @@ describe('two refusals', () => {
     await server.close();
     await until(() => health.state === 'failing', 'the service to fail');
     expect(changes.at(-1)?.cause).toContain('refused twice: nobody listens');
+  });
+
+  test('may be a reset and one refusal, as of a port that just closes', async () => {
+    const server = await serve(() => {});
+    await server.close();
+    expect(await checkAfter('ECONNRESET', server.port)).toMatchObject({
+      status: 'failing',
+      failure: 'nobody-listens',
+    });
   });
 
   test('of a service that is still starting count like any failure', async () => {
