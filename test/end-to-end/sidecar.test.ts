@@ -151,7 +151,8 @@ describe('heartbeats', () => {
       '--port',
       '9',
       '--probe',
-      'ttl:1s',
+      // Longer than a busy machine takes to run the command that sends one.
+      'ttl:4s',
       '--id',
       'one',
     ]);
