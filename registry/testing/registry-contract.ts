@@ -217,10 +217,10 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
         await watching.until('the instance', listed('one'));
         await harness.restart();
         const second = await registerSoon(registry, { ...instance, id: 'two' });
-        await watching.until('both', (list) => idsOf(list).join() === 'one,two', 30_000);
+        await watching.until('both', (list) => idsOf(list).join() === 'one,two', 60_000);
         assert.equal(await second.confirm(), 'present');
         await second.close();
-        await watching.until('only the first', (list) => idsOf(list).join() === 'one', 30_000);
+        await watching.until('only the first', (list) => idsOf(list).join() === 'one', 60_000);
       }),
   },
   {
@@ -284,9 +284,9 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
       scene(harness, async ({ registry, watching, instance }) => {
         const all = Array.from({ length: 1000 }, (_, index) => ({ ...instance, id: `i-${index}` }));
         const registrations = await Promise.all(all.map((one) => registry.register(one)));
-        await watching.until('all', (list) => list.instances.length === 1000, 30_000);
+        await watching.until('all', (list) => list.instances.length === 1000, 60_000);
         await Promise.all(registrations.map((registration) => registration.close()));
-        await watching.until('none', (list) => list.instances.length === 0, 30_000);
+        await watching.until('none', (list) => list.instances.length === 0, 60_000);
       }),
   },
 ];

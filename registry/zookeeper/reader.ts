@@ -1,5 +1,6 @@
 /** The read side: the list of a service, and the names of all, in whatever format the entries are. */
 import { linkedAbort } from '../../runtime/abort.js';
+import { sleep } from '../../runtime/clock.js';
 import { CloseStack } from '../../runtime/close-stack.js';
 import { Doorbell } from '../../runtime/doorbell.js';
 import { PilotfishError } from '../../runtime/errors.js';
@@ -10,8 +11,9 @@ import type { OperationOptions, RegistryReader, RegistryState, Snapshot } from '
 import type { Format } from '../formats/format.js';
 import { isName, NAME_RULE } from '../instance.js';
 import type { BackendContext } from '../open.js';
+import { diff } from '../snapshot.js';
 import { ChildListing } from './child-listing.js';
-import { asRegistryError, canReadTrees, isZkError, type ZkSession } from './driver.js';
+import { asRegistryError, canReadTrees, canReplace, isZkError, type ZkSession } from './driver.js';
 import type { Listed, Listing } from './listed-children.js';
 import type { ZkPaths } from './paths.js';
 import type { SharedSession } from './shared-session.js';
@@ -19,6 +21,8 @@ import { TreeListing } from './tree-listing.js';
 
 /** A list without events is read anew after this long, ± 20 %, because a lost event would never be noticed. */
 const REREAD_MS = 60_000;
+/** How long a driver without transactions leaves an id out that it takes over, with much to spare. */
+const TAKEOVER_MS = 100;
 
 export interface ZooKeeperOptions extends BackendContext {
   readonly url: string;
@@ -121,7 +125,8 @@ export class ZooKeeperReader implements RegistryReader {
       });
       const first = await firstList(session, { service, path, format }, () => bell.ring());
       listing = first.listing;
-      yield first.snapshot;
+      let last = first.snapshot;
+      yield last;
       while (!signal.aborted) {
         const waitedFrom = clock.now();
         const waitMs = jittered(REREAD_MS, 0.2, random);
@@ -130,7 +135,14 @@ export class ZooKeeperReader implements RegistryReader {
         if (session.state !== 'connected') {
           throw new PilotfishError('UNAVAILABLE', `the zookeeper session is ${session.state}`);
         }
-        yield await (clock.now() - waitedFrom < waitMs ? listing.read() : listing.reread());
+        let list = await (clock.now() - waitedFrom < waitMs ? listing.read() : listing.reread());
+        // Whoever reads by such a driver is likely to read what is written by it: the other half may be on its way.
+        if (!canReplace(session) && diff(last, list).removed.length > 0) {
+          await sleep(clock, TAKEOVER_MS, signal).catch(() => {});
+          list = await listing.read();
+        }
+        last = list;
+        yield list;
       }
     } finally {
       unsubscribe();

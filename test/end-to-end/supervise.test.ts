@@ -367,6 +367,7 @@ describe('systemd', () => {
     await eventually('two signs of life', async () => {
       return (await toldIn(file)).filter((line) => line === 'WATCHDOG=1').length >= 2;
     });
+    await cli.until((stdout) => stdout.includes('\n'));
     cli.child.kill('SIGTERM');
     const { stdout } = await cli.ended;
     expect(stdout).toBe('socket undefined\n');

@@ -78,6 +78,8 @@ describe('after the connection ended', () => {
     await session.until(() => session.zk.state === 'connected');
     expect(told).toEqual([undefined, expect.stringMatching(/ECONNRESET|closed the connection/), undefined]);
     expect(session.zk.trouble).toBeUndefined();
+    await session[Symbol.asyncDispose]();
+    expect([session.zk.state, session.zk.trouble]).toEqual(['closed', undefined]);
   });
 
   test('another session is not taken for it', async () => {

@@ -382,6 +382,7 @@ export class WireSession {
   }
 
   #suspended(trouble: string): void {
+    if (isOver(this.#state)) return;
     this.#trouble = trouble;
     this.#move('suspended');
   }
