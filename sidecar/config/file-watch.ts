@@ -1,8 +1,12 @@
-/** Tells that the text of the configuration file has changed, however it was replaced: written, renamed over, relinked. */
+/**
+ * Tells that the text of the configuration file has changed since it was loaded, however it was replaced: written, renamed
+ * over, relinked.
+ */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { watchDirectory } from '../../registry/directory-watch.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { ConfigFile } from './load.js';
 
 /** For a change that no event tells of. */
 const POLL_MS = 2_000;
@@ -11,19 +15,19 @@ const POLL_MS = 2_000;
 const SETTLE_MS = 200;
 
 /** Calls back once for each text that differs from the one before. Returns what ends it. */
-export function watchConfigFile(file: string, onChange: () => void, clock: Clock): () => void {
-  let known: string | undefined;
+export function watchConfigFile({ path, text }: ConfigFile, onChange: () => void, clock: Clock): () => void {
+  let known = text;
   let cancel = (): void => {};
   const look = async (): Promise<void> => {
     // A file that is gone for a moment is one that is being replaced.
-    const text = await readFile(file, 'utf8').catch(() => known);
-    const isNew = known !== undefined && text !== known;
-    known = text;
+    const found = await readFile(path, 'utf8').catch(() => known);
+    const isNew = found !== known;
+    known = found;
     if (isNew) onChange();
   };
   void look();
   const end = watchDirectory(
-    dirname(file),
+    dirname(path),
     () => {
       cancel();
       cancel = clock.after(SETTLE_MS, () => void look());

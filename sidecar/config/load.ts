@@ -24,10 +24,16 @@ export interface ConfigSources {
   readonly hostname: string;
 }
 
+/** A configuration file, as it was read. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+}
+
 export interface LoadedConfig {
   readonly config: SidecarConfig;
-  /** The path of the file it is from; undefined when there was none. */
-  readonly file: string | undefined;
+  /** The one it is from; undefined when there was none. */
+  readonly file: ConfigFile | undefined;
   /** What works but is most likely not meant, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -48,25 +54,28 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadedConfig> 
   });
   problems.push(...contradictionsIn(config, label), ...(await problemsInUrls(config.registries)));
   if (problems.length > 0) throw new BadInputError(problems);
-  return { config, file: file.path, warnings: warningsFor(config) };
+  return { config, file: file.file, warnings: warningsFor(config) };
 }
 
 type ReadFile =
-  | { readonly status: 'read'; readonly path: string | undefined; readonly content: unknown }
+  | { readonly status: 'read'; readonly file: ConfigFile | undefined; readonly content: unknown }
   | { readonly status: 'unreadable' };
 
-/** `path` and `content` are undefined when no file was asked for. */
+/** `file` and `content` are undefined when no file was asked for. */
 async function readConfigFile(
   { flags, env, readFile }: ConfigSources,
   problems: Problem[],
 ): Promise<ReadFile> {
   const path = typeof flags.config === 'string' ? flags.config : env[CONFIG_ENV] || undefined;
-  if (path === undefined) return { status: 'read', path, content: undefined };
+  if (path === undefined) return { status: 'read', file: undefined, content: undefined };
   try {
     // Loaded for those who have a file: the parser is a good part of a start.
     const { parseConfigText } = await import('./file.js');
-    const content = parseConfigText(await readFile(path), path, problems);
-    return content === undefined ? { status: 'unreadable' } : { status: 'read', path, content };
+    const text = await readFile(path);
+    const content = parseConfigText(text, path, problems);
+    return content === undefined
+      ? { status: 'unreadable' }
+      : { status: 'read', file: { path, text }, content };
   } catch (error) {
     problems.push({ path, expected: 'a file that can be read', got: messageOf(error) });
     return { status: 'unreadable' };

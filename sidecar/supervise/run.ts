@@ -111,6 +111,8 @@ class Life {
   readonly #watchdogMs: number | undefined;
   #config: SidecarConfig;
   #sidecar: Sidecar | undefined;
+  /** Asked for while there was no sidecar, as during a start. */
+  #isReloadDue = false;
   #endWatchdog = (): void => {};
 
   constructor({ config, file }: LoadedConfig, { env, logFd, pid, load, stopSignal }: Host) {
@@ -136,10 +138,14 @@ class Life {
       droppedLogLines: this.#log.droppedLines,
       load: this.#load,
     });
+    if (!this.#isReloadDue) return;
+    this.#isReloadDue = false;
+    await this.#sidecar.reload?.();
   }
 
-  /** What comes of it is in the log. */
+  /** What comes of it is in the log. Where there is no sidecar yet, the next one reloads first of all. */
   async reload(): Promise<void> {
+    this.#isReloadDue = this.#sidecar === undefined;
     if (this.#sidecar?.reload === undefined) return;
     this.#manager.reloading();
     await this.#sidecar.reload();

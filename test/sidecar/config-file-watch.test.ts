@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../runtime/clock.js';
+import { watchConfigFile } from '../../sidecar/config/file-watch.js';
+import { until } from './support.js';
+
+let directory: string;
+let path: string;
+let changes: number;
+let end: () => void;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'pilotfish-watch-'));
+  path = join(directory, 'sidecar.yaml');
+  changes = 0;
+  end = () => {};
+});
+
+afterEach(async () => {
+  end();
+  await rm(directory, { recursive: true });
+});
+
+function watch(text: string): void {
+  end = watchConfigFile({ path, text }, () => changes++, systemClock);
+}
+
+describe('a configuration file', () => {
+  test('that has changed since it was loaded, as during a start, is told of at once', async () => {
+    await writeFile(path, 'new');
+    watch('old');
+    await until(() => changes === 1, 'the change');
+  });
+
+  test('that is written, removed, or renamed over is told of once for each text', async () => {
+    await writeFile(path, 'one');
+    watch('one');
+    await writeFile(path, 'two');
+    await until(() => changes === 1, 'the second text');
+    await rm(path);
+    await writeFile(`${path}.new`, 'three');
+    await rename(`${path}.new`, path);
+    await until(() => changes === 2, 'the third text');
+    await writeFile(path, 'three');
+    await writeFile(path, 'four');
+    await until(() => changes >= 3, 'the fourth text');
+    expect(changes).toBe(3);
+  });
+
+  test('of a ConfigMap is told of when the link of its directory is moved', async () => {
+    for (const version of ['one', 'two']) {
+      await mkdir(join(directory, `..${version}`));
+      await writeFile(join(directory, `..${version}`, 'sidecar.yaml'), version);
+    }
+    await symlink('..one', join(directory, '..data'));
+    await symlink('..data/sidecar.yaml', path);
+    watch('one');
+    await symlink('..two', join(directory, '..data_tmp'));
+    await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+    await until(() => changes === 1, 'the change');
+  });
+});
