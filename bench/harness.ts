@@ -89,14 +89,15 @@ export class ChildContender<R> implements Contender<R> {
     this.#child = fork(file, args);
   }
 
-  async run(): Promise<R> {
+  /** @param what for a program that knows several sorts of rounds */
+  async run(what = 'round'): Promise<R> {
     const ended = new AbortController();
     const { signal } = ended;
     const exit = once(this.#child, 'exit', { signal }).then(() => {
       throw new Error(`the process of ${this.name} ended`);
     });
     const answer = once(this.#child, 'message', { signal }) as Promise<[R]>;
-    this.#child.send('round');
+    this.#child.send(what);
     try {
       return (await Promise.race([answer, exit]))[0];
     } finally {
@@ -114,8 +115,8 @@ export class ChildContender<R> implements Contender<R> {
 }
 
 /** The child's side of `ChildContender`: answers each request with the result of one round. Ends with the parent. */
-export function serveRounds<R>(run: () => R | Promise<R>): void {
-  process.on('message', async () => {
-    process.send?.(await run());
+export function serveRounds<R>(run: (what: string) => R | Promise<R>): void {
+  process.on('message', async (what: string) => {
+    process.send?.(await run(what));
   });
 }

@@ -9,6 +9,7 @@ type Bench = (options: { readonly quick: boolean }) => Promise<void>;
 const BENCHES: Readonly<Record<Topic, () => Promise<Bench>>> = {
   pick: async () => (await import('./pick.js')).benchPick,
   zookeeper: async () => (await import('./zookeeper.js')).benchZooKeeper,
+  lists: async () => (await import('./lists.js')).benchLists,
   sidecar: async () => (await import('./sidecar.js')).benchSidecar,
   death: async () => (await import('./death.js')).benchDeath,
 };

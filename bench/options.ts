@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { describe, reject } from '../runtime/expected.js';
 
-export const TOPICS = ['pick', 'zookeeper', 'sidecar', 'death'] as const;
+export const TOPICS = ['pick', 'zookeeper', 'lists', 'sidecar', 'death'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 export interface BenchOptions {
@@ -21,6 +21,7 @@ Usage: npm run bench -- [${TOPICS.join('|')}]... [options]
 
   pick        one pick through a service handle, beside the bare loop over an array
   zookeeper   lists, reads and memory on a real server, beside the npm packages zookeeper and node-zookeeper-client
+  lists       lists on etcd and Consul beside their bare HTTP APIs, and on ZooKeeper in the formats of several ecosystems
   sidecar     time to the first check, memory and CPU at rest, checks on time, beside a bare node process
   death       from SIGKILL of a service to a caller's list without it, on each registry
               (without a name: all of them)

@@ -1,6 +1,7 @@
 /** The clients by themselves: reads in a second, and whether memory stays flat over many sessions and watches. */
 import { type Column, formatSpread, ratios, report, type Spread, spreadOf } from './harness.js';
 import { progress } from './progress.js';
+import { atOnce, type Experiment, inTurns, type Results, resultsOf } from './turns.js';
 import {
   CLIENTS,
   type ClientExperiment,
@@ -11,7 +12,6 @@ import {
   PACKAGES,
   type Package,
 } from './zookeeper-experiments.js';
-import { atOnce, type Experiment, inTurns, type Results, resultsOf } from './zookeeper-rounds.js';
 
 export interface ClientAmounts {
   readonly rounds: number;

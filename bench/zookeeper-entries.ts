@@ -3,6 +3,9 @@ import { encodeInstance } from '../registry/formats/pilotfish.js';
 import { parseInstance } from '../registry/instance.js';
 import type { WireClient } from '../registry/zookeeper/wire/client.js';
 import type { MultiOperation } from '../registry/zookeeper/wire/multi.js';
+import { CHANGING_ID, type Writer } from './list-rounds.js';
+import { openWire } from './zk-own.js';
+import type { Change } from './zookeeper-experiments.js';
 
 /** The node above the services. */
 export const ROOT = '/bench';
@@ -35,4 +38,16 @@ export async function fill(writer: WireClient, service: string, ids: readonly st
 
 function creation(service: string, id: string): MultiOperation {
   return { type: 'create', path: pathOf(service, id), data: entryOf(service, id, 1), kind: 'persistent' };
+}
+
+/** Creates, changes and deletes one instance of the service. */
+export async function openInstanceWriter(address: string, service: string): Promise<Writer<Change>> {
+  const client = await openWire(address);
+  const path = pathOf(service, CHANGING_ID);
+  const make: Readonly<Record<Change, () => Promise<unknown>>> = {
+    create: () => client.create(path, entryOf(service, CHANGING_ID, 1), 'persistent'),
+    set: () => client.set(path, entryOf(service, CHANGING_ID, 2), -1),
+    delete: () => client.delete(path, -1),
+  };
+  return { make: (change) => make[change](), close: () => client.close() };
 }

@@ -1,5 +1,4 @@
 /** The words that the ZooKeeper topic and its contenders share: who is compared, in what, with which result. */
-import type { Traffic } from './zookeeper-wire.js';
 
 /** What people use today: the two npm packages. */
 export const PACKAGES = ['zookeeper', 'node-zookeeper-client'] as const;
@@ -13,22 +12,8 @@ export type ClientName = (typeof CLIENTS)[number];
 export const LISTERS = [...CLIENTS, 'pilotfish'] as const;
 export type Lister = (typeof LISTERS)[number];
 
-/** `list`: time to the first list. `change`: time until a change is known. `count`: the operations of both. */
-export type ListExperiment = 'list' | 'change' | 'count';
-
 export const CHANGES = ['create', 'set', 'delete'] as const;
 export type Change = (typeof CHANGES)[number];
-
-export interface ListRound {
-  readonly ms: number;
-  /** The longest time between two turns of the event loop. */
-  readonly stallMs: number;
-}
-
-/** The latency of each change, in milliseconds. */
-export type ChangeRound = Readonly<Record<Change, readonly number[]>>;
-
-export type CountRound = Readonly<Record<Change | 'first', Traffic>>;
 
 /** `gets`: reads in a second. `cycles` and `watches`: memory over many of them. */
 export type ClientExperiment = 'gets' | 'cycles' | 'watches';

@@ -2,41 +2,16 @@
  * The ways to a list that are compared: pilotfish's watch, and the least that a program can do on a client alone. The
  * latter check nothing, heal nothing and keep no order.
  */
-import { open } from '../registry/open.js';
 import type { WireClient } from '../registry/zookeeper/wire/client.js';
-import type { Closer } from '../runtime/close-stack.js';
+import { type Follow, followWithPilotfish, seen } from './following.js';
 import type { OpenClient } from './zk-client.js';
 import { openWire } from './zk-own.js';
 import { pathOf, ROOT, servicePath } from './zookeeper-entries.js';
 
-/** The weight of an instance in a list; undefined when it is not in it. */
-export type WeightOf = (id: string) => number | undefined;
-
-/** Opens a session and tells every list from then on. The result ends it. */
-export type Follow = (
-  address: string,
-  service: string,
-  onList: (weightOf: WeightOf) => void,
-) => Promise<Closer>;
-
 /** Nodes in one read of many. */
 const CHUNK = 250;
 
-export const followWithPilotfish: Follow = async (address, service, onList) => {
-  const registry = await open(`zookeeper://${address}${ROOT}`);
-  const stop = new AbortController();
-  const follow = async (): Promise<void> => {
-    for await (const { instances } of registry.watch(service, { signal: stop.signal })) {
-      onList((id) => instances.find((instance) => instance.id === id)?.weight);
-    }
-  };
-  const ended = follow();
-  return async () => {
-    stop.abort();
-    await ended;
-    await registry.close();
-  };
-};
+export const followTheRoot: Follow = followWithPilotfish((address) => `zookeeper://${address}${ROOT}`);
 
 /** One list and a read for each child, all of them sent at once; no watches. Tells one list. */
 export function readOnce(openClient: OpenClient): Follow {
@@ -49,7 +24,7 @@ export function readOnce(openClient: OpenClient): Follow {
       if (data !== undefined) weights.set(name, weightIn(data));
     };
     await Promise.all(names.map(read));
-    onList((id) => weights.get(id));
+    onList(seen(weights));
     return () => client.close();
   };
 }
@@ -59,7 +34,7 @@ export function follow(openClient: OpenClient): Follow {
   return async (address, service, onList) => {
     const client = await openClient(address);
     const weights = new Map<string, number>();
-    const tell = (): void => onList((id) => weights.get(id));
+    const tell = (): void => onList(seen(weights));
     const read = async (name: string): Promise<void> => {
       const data = await client.get(pathOf(service, name), () => void read(name).then(tell));
       if (data !== undefined) weights.set(name, weightIn(data));
@@ -81,7 +56,7 @@ export const readOnceByChunks: Follow = async (address, service, onList) => {
   const client = await openWire(address);
   const weights = new Map<string, number>();
   await readAll(client, service, weights);
-  onList((id) => weights.get(id));
+  onList(seen(weights));
   return () => client.close();
 };
 
@@ -89,7 +64,7 @@ export const readOnceByChunks: Follow = async (address, service, onList) => {
 export const followByTree: Follow = async (address, service, onList) => {
   const client = await openWire(address);
   const weights = new Map<string, number>();
-  const tell = (): void => onList((id) => weights.get(id));
+  const tell = (): void => onList(seen(weights));
   const above = servicePath(service).length + 1;
   await client.watchTree(servicePath(service), ({ path }) => {
     void readChunk(client, service, [path.slice(above)], weights).then(tell);

@@ -1,20 +1,20 @@
 /** What the list of a large service costs: the first list and one change, beside what the two packages need for it. */
 import { type Column, formatSpread, ratios, report, type Spread, spreadOf } from './harness.js';
+import type { ChangeRound, CountRound, ListRound } from './list-rounds.js';
 import { progress } from './progress.js';
+import { formatKilobytes, formatOperations, type Traffic } from './traffic.js';
+import { inProcesses, type Results, resultsOf } from './turns.js';
 import {
   CHANGES,
   type Change,
-  type ChangeRound,
-  type CountRound,
   LISTERS,
-  type ListExperiment,
   type Lister,
-  type ListRound,
   PACKAGES,
   type Package,
 } from './zookeeper-experiments.js';
-import { inTurns, type Results, resultsOf } from './zookeeper-rounds.js';
-import type { Traffic } from './zookeeper-wire.js';
+
+type Changes = ChangeRound<Change>;
+type Counts = CountRound<Change>;
 
 interface Row {
   readonly contender: Lister;
@@ -46,27 +46,27 @@ export interface ListRows {
   readonly changes: readonly ChangeRow[];
 }
 
-export async function measureLists(
+export function measureLists(
   { address, service, children }: ListedService,
   rounds: number,
 ): Promise<ListRows> {
-  const run = <R>(experiment: ListExperiment, times: number): Promise<Results<Lister, R>> => {
-    const program = './zookeeper-list-contender.js';
-    return inTurns({ contenders: LISTERS, program, args: [experiment, address, service] }, times);
-  };
-  progress(`first list of ${children} children, ${rounds} rounds`);
-  const lists = await run<ListRound>('list', 1 + rounds);
-  progress(`one change among ${children} children, ${rounds} rounds`);
-  const changes = await run<ChangeRound>('change', rounds);
-  progress(`counting the operations with ${children} children`);
-  const counts = await run<CountRound>('count', 1);
-  return { lists: listRows(children, lists, counts), changes: changeRows(children, changes, counts) };
+  const program = './zookeeper-list-contender.js';
+  const args = [address, service, `${children}`];
+  return inProcesses({ contenders: LISTERS, program, args }, async (takeTurns) => {
+    progress(`first list of ${children} children, ${rounds} rounds`);
+    const lists = await takeTurns<ListRound>('list', 1 + rounds);
+    progress(`one change among ${children} children, ${rounds} rounds`);
+    const changes = await takeTurns<Changes>('change', rounds);
+    progress(`counting the operations with ${children} children`);
+    const counts = await takeTurns<Counts>('count', 1);
+    return { lists: listRows(children, lists, counts), changes: changeRows(children, changes, counts) };
+  });
 }
 
 function listRows(
   children: number,
   lists: Results<Lister, ListRound>,
-  counts: Results<Lister, CountRound>,
+  counts: Results<Lister, Counts>,
 ): ListRow[] {
   const warm = (name: Lister): readonly ListRound[] => resultsOf(lists, name).slice(1);
   const times = (name: Lister): number[] => warm(name).map(({ ms }) => ms);
@@ -83,8 +83,8 @@ function listRows(
 /** The median of each round, so that a slow moment of the machine counts as one. */
 function changeRows(
   children: number,
-  changes: Results<Lister, ChangeRound>,
-  counts: Results<Lister, CountRound>,
+  changes: Results<Lister, Changes>,
+  counts: Results<Lister, Counts>,
 ): ChangeRow[] {
   return CHANGES.flatMap((change) => {
     const times = (name: Lister): number[] =>
@@ -111,8 +111,8 @@ function compared(
   };
 }
 
-function trafficOf(counts: Results<Lister, CountRound>, name: Lister): CountRound {
-  return resultsOf(counts, name)[0] as CountRound;
+function trafficOf(counts: Results<Lister, Counts>, name: Lister): Counts {
+  return resultsOf(counts, name)[0] as Counts;
 }
 
 const CONTENDER: readonly Column<Row>[] = [
@@ -128,7 +128,7 @@ const TIMES: readonly Column<Row>[] = [
 ];
 const COSTS: readonly Column<Row>[] = [
   { title: 'operations', text: ({ traffic }) => formatOperations(traffic) },
-  { title: 'kB in', text: ({ traffic }) => (traffic.bytesIn / 1000).toFixed(2) },
+  { title: 'kB in', text: ({ traffic }) => formatKilobytes(traffic) },
 ];
 
 export function reportLists({ lists, changes }: ListRows): void {
@@ -148,10 +148,4 @@ export function reportLists({ lists, changes }: ListRows): void {
     [...CONTENDER, { title: 'change', text: ({ change }) => change }, ...TIMES, ...COSTS],
     changes,
   );
-}
-
-/** `1 list + 1 read`. */
-function formatOperations({ operations }: Traffic): string {
-  const counted = Object.entries(operations).map(([name, count]) => `${count} ${name}`);
-  return counted.length === 0 ? 'none' : counted.join(' + ');
 }

@@ -5,20 +5,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { type HostPort, parseHostPort } from '../runtime/host-port.js';
-
-export interface Traffic {
-  /** How many requests of each sort; pings are left out. */
-  readonly operations: Readonly<Record<string, number>>;
-  /** Bytes from the server to the client. */
-  readonly bytesIn: number;
-}
-
-export interface CountingProxy {
-  readonly address: string;
-  /** What went through since the last call. */
-  take(): Traffic;
-  close(): void;
-}
+import type { StartProxy } from './traffic.js';
 
 /** The operation codes of the protocol, under the words of the report. */
 const OPERATIONS: Readonly<Record<number, string>> = {
@@ -37,7 +24,8 @@ const CLOSE = -11;
 /** A frame is its length, then a request number and an operation code, four bytes each. */
 const HEADER_BYTES = 12;
 
-export async function startCountingProxy(target: string): Promise<CountingProxy> {
+/** Pings are left out. */
+export const startCountingProxy: StartProxy = async (target) => {
   let operations: Record<string, number> = {};
   let bytesIn = 0;
   const count = (code: number): void => {
@@ -68,7 +56,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     },
     close: () => void server.close(),
   };
-}
+};
 
 /** Finds the frames in a stream of chunks. The first is the handshake, which has no operation code. */
 function requestReader(onOperation: (code: number) => void): (chunk: Buffer) => void {

@@ -156,13 +156,14 @@ function parseMetadata(value: unknown, problems: Problem[]): Instance['metadata'
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return fail('metadata', 'an object of texts', value);
   }
-  const entries = Object.entries(value).filter(([key]) => !PROTOTYPE_KEYS.has(key));
-  if (entries.length > MAX_METADATA_KEYS) {
-    return fail('metadata', `at most ${MAX_METADATA_KEYS} keys`, entries.length);
+  const keys = Object.keys(value).filter((key) => !PROTOTYPE_KEYS.has(key));
+  if (keys.length > MAX_METADATA_KEYS) {
+    return fail('metadata', `at most ${MAX_METADATA_KEYS} keys`, keys.length);
   }
-  if (entries.length === 0) return NO_METADATA;
+  if (keys.length === 0) return NO_METADATA;
   const result: Record<string, string> = Object.create(null);
-  for (const [key, text] of entries) {
+  for (const key of keys) {
+    const text = (value as Record<string, unknown>)[key];
     if (isText(text) && key.length <= MAX_NAME_LENGTH) result[key] = text;
     else fail(`metadata.${key.slice(0, MAX_NAME_LENGTH)}`, TEXT_RULE, text);
   }

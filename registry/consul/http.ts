@@ -1,8 +1,14 @@
 /**
  * Reads from the agent over undici. Blocking queries need their own deadlines, so undici's are off; everything that
  * is not JSON with an expected status is an error, because a proxy's friendly page must never become an empty list.
+ *
+ * A list is whole in every answer, and 20 to 30 times smaller when it is packed, so an agent on another host is asked to
+ * pack. One on this host is not: there bytes cost less than packing them, a third more time for every change.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIPv4 } from 'node:net';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { type Dispatcher, Pool } from 'undici';
 import { withDeadline } from '../../runtime/abort.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -19,6 +25,9 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /** How much of an error's text is worth reading. */
 const MAX_ERROR_BYTES = 1024;
+
+/** Unpacked at once, off the event loop: an answer of 1,000 instances in a handful of steps. */
+const UNPACKED_CHUNK_BYTES = 256 * 1024;
 
 /** An agent allows 200 connections per client address, and every process on the host shares them. */
 const MAX_CONNECTIONS = 80;
@@ -46,10 +55,13 @@ export interface HttpParts {
 export class ConsulHttp {
   readonly #pool: Pool;
   readonly #parts: HttpParts;
+  /** Whether answers are asked for in packed form. */
+  readonly #packed: boolean;
 
   constructor(parts: HttpParts) {
     const { agent, tls } = parts.settings;
     this.#parts = parts;
+    this.#packed = !isThisHost(agent.host);
     this.#pool = new Pool(`${tls === undefined ? 'http' : 'https'}://${formatHostPort(agent)}`, {
       connections: MAX_CONNECTIONS,
       headersTimeout: 0,
@@ -79,9 +91,17 @@ export class ConsulHttp {
   }
 
   #request(path: string, token: string | undefined, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const headers = { accept: 'application/json', ...(token !== undefined && { 'x-consul-token': token }) };
+    const headers = {
+      accept: 'application/json',
+      ...(this.#packed && { 'accept-encoding': 'gzip' }),
+      ...(token !== undefined && { 'x-consul-token': token }),
+    };
     return this.#pool.request({ method: 'GET', path, headers, signal });
   }
+}
+
+function isThisHost(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function failure(error: unknown, path: string, signal: AbortSignal): unknown {
@@ -95,7 +115,8 @@ async function readAnswer(
   path: string,
   statuses: readonly number[],
 ): Promise<Answer> {
-  const { statusCode, headers, body } = answer;
+  const { statusCode, headers } = answer;
+  const body = unpacked(answer);
   if (!statuses.includes(statusCode))
     throw refusal(`GET ${path}`, statusCode, await readText(body, MAX_ERROR_BYTES));
   const type = String(headers['content-type'] ?? 'nothing');
@@ -114,6 +135,12 @@ async function readAnswer(
     );
   }
   return { headers, json: parseJson(text, path) };
+}
+
+/** Whichever of the two ends first ends the other. */
+function unpacked({ headers, body }: Dispatcher.ResponseData): AsyncIterable<Buffer> {
+  if (headers['content-encoding'] !== 'gzip') return body;
+  return pipeline(body, createGunzip({ chunkSize: UNPACKED_CHUNK_BYTES }), () => {});
 }
 
 /** Everything `body` says, or undefined when it is longer than `limit`; leaving the loop then drops the rest. */

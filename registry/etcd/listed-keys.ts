@@ -55,8 +55,7 @@ export class ListedKeys {
   /** The whole list at a revision. One that is older than what is known already changes nothing. */
   replace(items: readonly Item[], revision: number): void {
     if (revision < this.#revision) return;
-    const present = new Set(items.map(({ name }) => name));
-    for (const name of [...this.#items.keys()]) if (!present.has(name)) this.#remove(name);
+    if (this.#items.size > 0) this.#keepOnly(new Set(items.map(({ name }) => name)));
     for (const item of items) this.#put(item);
     this.#revision = revision;
   }
@@ -89,17 +88,26 @@ export class ListedKeys {
     const before = this.#items.get(name);
     if (before === item) return;
     this.#items.set(name, item);
-    if (before?.instance !== undefined) this.#changed.set(before.instance.id, undefined);
-    if (instance !== undefined) this.#changed.set(instance.id, instance);
+    if (before?.instance !== undefined) this.#noteChange(before.instance.id, undefined);
+    if (instance !== undefined) this.#noteChange(instance.id, instance);
     if (rejection === undefined) this.#rejected.delete(name);
     else this.#rejected.set(name, rejection);
+  }
+
+  #keepOnly(present: ReadonlySet<string>): void {
+    for (const name of [...this.#items.keys()]) if (!present.has(name)) this.#remove(name);
   }
 
   #remove(name: string): void {
     const before = this.#items.get(name);
     if (!this.#items.delete(name)) return;
     this.#rejected.delete(name);
-    if (before?.instance !== undefined) this.#changed.set(before.instance.id, undefined);
+    if (before?.instance !== undefined) this.#noteChange(before.instance.id, undefined);
+  }
+
+  /** Before the first snapshot everything is new. */
+  #noteChange(id: string, instance: Instance | undefined): void {
+    if (this.#last !== undefined) this.#changed.set(id, instance);
   }
 
   *#instances(): Generator<Instance> {

@@ -13,8 +13,8 @@ import { EtcdRefusal, refusalOf } from './refusal.js';
 
 export type Lane = 'calls' | 'beats' | 'streams';
 
-/** A page of a list is far smaller; beyond it an answer, or a line of a stream, is cut off unread. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+/** More than a page of the largest entries that are read; beyond it an answer, or a line of a stream, is cut off unread. */
+const MAX_ANSWER_BYTES = 48 * 1024 * 1024;
 const MAX_ERROR_BYTES = 4096;
 
 /** More wait for their turn before their deadlines begin. */

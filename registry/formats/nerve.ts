@@ -8,7 +8,7 @@ import type { Instance } from '../contract.js';
 import type { Format } from './format.js';
 import { type Fields, fieldsOf, instanceFrom, portOf, readObject } from './reading.js';
 import { sequenceOf, withoutSequence } from './sequence.js';
-import { fieldsOfTexts, ID_KEY, metadataOf, type TextMap, textsOf, weightIn } from './text-map.js';
+import { fieldsOfTexts, ID_KEY, joined, metadataOf, type TextMap, textsOf, weightIn } from './text-map.js';
 import { isLeaving, jsonData } from './writing.js';
 
 export const nerve: Format = {
@@ -36,21 +36,27 @@ export function toNerve(instance: Instance): Fields {
 
 /** @param entryName the name of its entry, unless that holds the object itself */
 export function fromNerve(object: Fields, service: string, entryName?: string): Result<Instance, string> {
-  const { host, port: written, name, weight, labels, ...others } = object;
+  const { host, port: written, name, weight, labels } = object;
   if (typeof name !== 'string') return rejected('expected a text, got something else, at name');
   const port = portOf(written);
   const texts = fieldsOf(labels);
-  const given =
-    entryName === undefined || sequenceOf(entryName) < 0
-      ? name
-      : withoutSequence(entryName).replace(/_$/, '');
-  const fields = fieldsOfTexts({ ...metadataOf(others), ...texts });
+  const fields = fieldsOfTexts(joined(metadataOf(object, isField), texts));
   return instanceFrom({
     service,
     host,
     port,
     ...fields,
-    id: texts[ID_KEY] ?? `${given}:${port}`,
+    id: texts[ID_KEY] ?? `${givenName(entryName) ?? name}:${port}`,
     weight: weightIn(weight) ?? weight ?? fields.weight,
   });
+}
+
+function isField(key: string): boolean {
+  return key === 'host' || key === 'port' || key === 'name' || key === 'weight' || key === 'labels';
+}
+
+/** What nerve calls the instance in the name of its entry; undefined for a name that no nerve has written. */
+function givenName(entryName: string | undefined): string | undefined {
+  if (entryName === undefined || sequenceOf(entryName) < 0) return undefined;
+  return withoutSequence(entryName).replace(/_$/, '');
 }

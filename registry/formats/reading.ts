@@ -77,5 +77,7 @@ export function portOf(value: unknown): unknown {
 
 function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((each) => isDeeperThan(levels - 1, each));
+  if (levels === 0) return true;
+  for (const key in value) if (isDeeperThan(levels - 1, (value as Fields)[key])) return true;
+  return false;
 }

@@ -9,7 +9,7 @@ import { MAX_WEIGHT } from '../instance.js';
 import type { Companions, Entry, Format, Member } from './format.js';
 import { type Fields, fieldsOf, instanceFrom, isObject, portOf, readObject } from './reading.js';
 import { sequenceOf } from './sequence.js';
-import { fieldsOfTexts, ID_KEY, metadataOf, textsOf } from './text-map.js';
+import { fieldsOfTexts, ID_KEY, joined, metadataOf, textsOf } from './text-map.js';
 import { jsonData } from './writing.js';
 
 const PREFIX = 'member_';
@@ -68,10 +68,11 @@ function toServerset(instance: Instance): Fields {
 }
 
 function fromServerset(object: Fields, service: string, name: string): ReturnType<Format['decode']> {
-  const { status, additionalEndpoints, serviceEndpoint, metadata, ...others } = object;
+  const { status, additionalEndpoints, serviceEndpoint, metadata } = object;
   const { host, port } = fieldsOf(serviceEndpoint);
   const texts = fieldsOf(metadata);
-  const fields = fieldsOfTexts({ ...metadataOf(others), ...endpointTexts(additionalEndpoints), ...texts });
+  const others = joined(metadataOf(object, isField), endpointTexts(additionalEndpoints));
+  const fields = fieldsOfTexts(joined(others, texts));
   const read = typeof status === 'string' && Object.hasOwn(READ, status) ? READ[status] : status;
   return instanceFrom({
     service,
@@ -85,7 +86,7 @@ function fromServerset(object: Fields, service: string, name: string): ReturnTyp
 
 /** `endpoint.http` is where its endpoint called `http` is. */
 function endpointTexts(endpoints: unknown): Fields {
-  const texts: Record<string, string> = Object.create(null);
+  const texts: Record<string, string> = {};
   for (const [name, endpoint] of Object.entries(fieldsOf(endpoints))) {
     const { host, port } = fieldsOf(endpoint);
     if (typeof host === 'string' && typeof port === 'number') {
@@ -120,4 +121,8 @@ function matches(select: string, name: string, endpoint: HostPort, shard: string
   if (kind === 'inet') return value === formatHostPort(endpoint);
   if (kind === 'member') return value !== '' && Number(value) === sequenceOf(name);
   return kind === 'shard' && value !== '' && value === shard;
+}
+
+function isField(key: string): boolean {
+  return key === 'status' || key === 'additionalEndpoints' || key === 'serviceEndpoint' || key === 'metadata';
 }

@@ -38,40 +38,62 @@ export function textsOf(instance: Instance): TextMap {
 export function fieldsOfTexts(
   texts: Fields,
 ): Pick<InstanceInput, 'zone' | 'version' | 'tags' | 'weight' | 'status' | 'note' | 'metadata'> {
-  const rest: Record<string, unknown> = { ...texts };
-  delete rest[ID_KEY];
-  /** Takes a field out of the metadata if it makes sense as what it is called. */
-  const take = <T>(key: string, read: (value: unknown) => T | undefined): T | undefined => {
-    const value = Object.hasOwn(rest, key) ? read(rest[key]) : undefined;
-    if (value !== undefined) delete rest[key];
-    return value;
+  const zone = textIn(texts.zone);
+  const version = textIn(texts.version);
+  const tags = tagsIn(texts.tags);
+  const weight = weightIn(texts.weight);
+  const status = texts[STATUS_KEY] === 'warning' ? 'warning' : undefined;
+  const note = textIn(texts[NOTE_KEY]);
+  /** A text that makes sense as the field it is called. */
+  const isField = (key: string): boolean => {
+    switch (key) {
+      case ID_KEY:
+        return true;
+      case STATUS_KEY:
+        return status !== undefined;
+      case NOTE_KEY:
+        return note !== undefined;
+      case 'zone':
+        return zone !== undefined;
+      case 'version':
+        return version !== undefined;
+      case 'tags':
+        return tags !== undefined;
+      default:
+        return key === 'weight' && weight !== undefined;
+    }
   };
-  return {
-    zone: take('zone', textIn),
-    version: take('version', textIn),
-    tags: take('tags', tagsIn),
-    weight: take('weight', weightIn),
-    status: take(STATUS_KEY, (value) => (value === 'warning' ? value : undefined)),
-    note: take(NOTE_KEY, textIn),
-    metadata: metadataOf(rest),
-  };
+  return { zone, version, tags, weight, status, note, metadata: metadataOf(texts, isField) };
 }
+
+/** Both, and of two with one name the latter; mostly there is nothing to add. */
+export function joined(others: Fields, texts: Fields): Fields {
+  for (const _ in others) return { ...others, ...texts };
+  return texts;
+}
+
+/** Shared by the many entries that have none. */
+const NO_TEXTS: TextMap = Object.freeze(Object.create(null));
 
 /**
  * Any fields as metadata: numbers and the like as text, lists and objects as JSON. What is too long is left out, and
  * what comes after as many keys as there may be.
+ *
+ * @param isOther true for a field that is no metadata
  */
-export function metadataOf(fields: Fields): TextMap {
-  const metadata: Record<string, string> = Object.create(null);
+export function metadataOf(fields: Fields, isOther?: (key: string) => boolean): TextMap {
+  let metadata: Record<string, string> | undefined;
   let count = 0;
-  for (const [key, value] of Object.entries(fields)) {
+  for (const key of Object.keys(fields)) {
+    if (isOther?.(key)) continue;
     if (count === MAX_METADATA_KEYS) break;
-    const text = asText(value);
+    const text = asText(fields[key]);
     if (text === undefined || key.length > MAX_NAME_LENGTH) continue;
+    metadata ??= Object.create(null) as Record<string, string>;
     metadata[key] = text;
     count++;
   }
-  return metadata;
+  return metadata ?? NO_TEXTS;
 }
 
 /** A weight as a number or as its digits. */

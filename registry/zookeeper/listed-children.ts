@@ -62,7 +62,7 @@ export class ListedChildren {
 
   /** A child of a format whose names say it all. */
   putName(name: string): void {
-    if (!this.has(name)) this.#decode({ name, data: undefined }, 0, sequenceOf(name));
+    if (!this.has(name)) this.#decode({ name, data: undefined }, undefined, 0, sequenceOf(name));
   }
 
   remove(name: string): void {
@@ -99,22 +99,25 @@ export class ListedChildren {
 
   #read(name: string, { data, stat: { czxid, mzxid } }: ZkNode): void {
     this.seen(mzxid);
-    if (this.#children.get(name)?.mzxid === mzxid) return;
-    if (this.#format.companions?.owns(name)) this.#companions.set(name, { name, data });
-    this.#decode({ name, data }, mzxid, czxid);
+    const before = this.#children.get(name);
+    if (before?.mzxid === mzxid) return;
+    if (!this.#format.companions?.owns(name)) this.#decode({ name, data }, before, mzxid, czxid);
+    else {
+      this.#companions.set(name, { name, data });
+      this.#children.set(name, { mzxid, instance: undefined });
+      this.#rejections.delete(name);
+    }
   }
 
-  #decode(entry: Entry, mzxid: number, createdAt: number): void {
+  #decode(entry: Entry, before: Child | undefined, mzxid: number, createdAt: number): void {
     const { name } = entry;
-    const before = this.#children.get(name);
-    if (this.#companions.has(name)) return void this.#children.set(name, { mzxid, instance: undefined });
     const decoded = this.#format.decode(entry, this.#service);
     const instance = decoded.ok ? decoded.value : undefined;
     this.#children.set(name, { mzxid, instance });
     if (before !== undefined && before.instance?.id !== instance?.id) this.#forget(name, before);
+    if (before !== undefined) this.#rejections.delete(name);
     if (instance !== undefined) this.#note(name, createdAt, instance);
-    if (decoded.ok) this.#rejections.delete(name);
-    else this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name, ZK_FORMATS)}`);
+    if (!decoded.ok) this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name, ZK_FORMATS)}`);
   }
 
   /** One that cannot be read is rejected like one that makes no sense; it does not spoil the list. */
@@ -145,8 +148,11 @@ export class ListedChildren {
     this.#changed.set(id, this.#newest === undefined ? instance : this.#newest.of(id));
   }
 
-  *#instances(): Generator<Instance> {
-    if (this.#newest !== undefined) return yield* this.#newest.all();
+  #instances(): Iterable<Instance> {
+    return this.#newest?.all() ?? this.#instancesByName();
+  }
+
+  *#instancesByName(): Generator<Instance> {
     for (const { instance } of this.#children.values()) if (instance !== undefined) yield instance;
   }
 

@@ -5,35 +5,47 @@
 import type { Instance } from '../contract.js';
 
 interface Holder {
+  readonly name: string;
   readonly createdAt: number;
   readonly instance: Instance;
 }
 
+/** One, or several by node name. Nearly all ids have one, and a map for each of them would be most of a long list. */
+type Holders = Holder | Map<string, Holder>;
+
 export class Newest {
-  /** By id, then by node name. */
-  readonly #holders = new Map<string, Map<string, Holder>>();
+  readonly #holders = new Map<string, Holders>();
 
   /** @param createdAt grows with every node that is created, such as a transaction or a sequence number */
   put(name: string, createdAt: number, instance: Instance): void {
-    const holders = this.#holders.get(instance.id) ?? new Map<string, Holder>();
-    this.#holders.set(instance.id, holders);
-    holders.set(name, { createdAt, instance });
+    const { id } = instance;
+    const holder = { name, createdAt, instance };
+    const known = this.#holders.get(id);
+    if (known instanceof Map) known.set(name, holder);
+    else if (known === undefined || known.name === name) this.#holders.set(id, holder);
+    else this.#holders.set(id, new Map([known, holder].map((each) => [each.name, each])));
   }
 
   remove(name: string, id: string): void {
-    const holders = this.#holders.get(id);
-    if (holders?.delete(name) && holders.size === 0) this.#holders.delete(id);
+    const known = this.#holders.get(id);
+    if (known instanceof Map) {
+      known.delete(name);
+      if (known.size === 0) this.#holders.delete(id);
+    } else if (known?.name === name) this.#holders.delete(id);
   }
 
   of(id: string): Instance | undefined {
-    let newest: Holder | undefined;
-    for (const holder of this.#holders.get(id)?.values() ?? []) {
-      if (newest === undefined || holder.createdAt > newest.createdAt) newest = holder;
-    }
-    return newest?.instance;
+    const known = this.#holders.get(id);
+    return known && newestOf(known);
   }
 
   *all(): Generator<Instance> {
-    for (const id of this.#holders.keys()) yield this.of(id) as Instance;
+    for (const holders of this.#holders.values()) yield newestOf(holders);
   }
+}
+
+function newestOf(holders: Holders): Instance {
+  if (!(holders instanceof Map)) return holders.instance;
+  const newest = [...holders.values()].reduce((a, b) => (b.createdAt > a.createdAt ? b : a));
+  return newest.instance;
 }

@@ -11,7 +11,7 @@ import { type Listed, ListedChildren, type Listing } from './listed-children.js'
 /** Nodes per read: large enough to pay, small enough that neither side stalls on one. */
 const READ_CHUNK = 500;
 /** Reads in flight. */
-const CHUNKS_AHEAD = 3;
+const CHUNKS_AHEAD = 6;
 /** Of reading on at once because a child was gone when it was to be read: a newer one of its id may stand in its place. */
 const MAX_ROUNDS = 3;
 
@@ -104,9 +104,10 @@ export class TreeListing implements Listing {
       const nodes = (await replies.shift()) as Awaited<Reply>;
       const later = chunks[i + CHUNKS_AHEAD];
       if (later !== undefined) replies.push(this.#ask(later));
-      for (const [at, name] of names.entries()) {
-        if (nodes[at] === undefined) lost++;
-        this.#children.put(name, nodes[at]);
+      for (let at = 0; at < names.length; at++) {
+        const node = nodes[at];
+        if (node === undefined) lost++;
+        this.#children.put(names[at] as string, node);
       }
     }
     return lost;

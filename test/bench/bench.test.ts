@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import type { Traffic } from '../../bench/zookeeper-wire.js';
+import type { Traffic } from '../../bench/traffic.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
 /** Some seconds on a quiet machine, more beside other tests. */
@@ -44,19 +44,29 @@ function contendersOf(table: Table | undefined): readonly unknown[] {
   return [...new Set(table?.rows.map(({ contender }) => contender))];
 }
 
+function trafficOf(table: Table | undefined, contender: string): readonly Traffic[] {
+  const rows = table?.rows.filter((row) => row.contender === contender) ?? [];
+  return rows.map(({ traffic }) => traffic as Traffic);
+}
+
+const operationsOf = (table: Table | undefined, contender: string) =>
+  trafficOf(table, contender).map(({ operations }) => operations);
+const bytesOf = (table: Table | undefined, contender: string) =>
+  trafficOf(table, contender).map(({ bytesIn }) => bytesIn);
+
 const spread = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
 
 describe('the bench program', () => {
   test('says with --help what it measures, and measures nothing', async () => {
     const { code, stdout, stderr } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['pick', 'zookeeper', 'sidecar', 'death', '--json', '--quick'])
+    for (const word of ['pick', 'zookeeper', 'lists', 'sidecar', 'death', '--json', '--quick'])
       expect(stdout).toContain(word);
     expect(stderr).toBe('');
   });
 
   test.each([
-    { args: ['consul'], message: 'expected one of: pick, zookeeper, sidecar, death, got "consul"' },
+    { args: ['consul'], message: 'expected one of: pick, zookeeper, lists, sidecar, death, got "consul"' },
     { args: ['--fast'], message: 'expected one of: --quick, --json, --help, got "--fast", at --fast' },
   ])('refuses $args before it measures anything', async ({ args, message }) => {
     const { code, stdout, stderr } = await bench(...args);
@@ -123,5 +133,34 @@ describe('the bench program', () => {
       expect(operations).toEqual({ 'multi-read': 1 });
       expect(bytesIn).toBeLessThan(1_000);
     }
+  });
+
+  test('prints lists and changes on etcd, ZooKeeper by format and Consul, and what each costs on the wire', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const { code, stdout } = await bench('--quick', '--json', 'lists');
+    expect(code).toBe(0);
+    const [, ...tables] = tablesIn(stdout);
+    expect(tables.map(({ title }) => title.split(', ', 2).join(', '))).toEqual([
+      'etcd, first list',
+      'etcd, one change',
+      'zookeeper by format, first list',
+      'zookeeper by format, one change',
+      'consul, first list',
+      'consul, one change',
+    ]);
+    for (const row of tables.flatMap(({ rows }) => rows)) {
+      expect(row).toMatchObject({ instances: expect.any(Number), milliseconds: spread, timesFloor: spread });
+    }
+    const [etcdLists, etcdChanges, formatLists, , consulLists, consulChanges] = tables;
+    expect(contendersOf(etcdLists)).toEqual(['bare gateway', 'pilotfish']);
+    expect(operationsOf(etcdLists, 'pilotfish')).toEqual([{ range: 1, watch: 1 }]);
+    expect(operationsOf(etcdChanges, 'pilotfish')).toEqual([{ event: 1 }, { event: 1 }]);
+    expect(contendersOf(formatLists)).toEqual(['nerve-path', 'nerve', 'serverset', 'curator', 'pilotfish']);
+    expect(operationsOf(formatLists, 'nerve-path')).toEqual([{ sync: 1, list: 1 }]);
+    expect(operationsOf(formatLists, 'nerve')).toMatchObject([{ 'multi-read': 1 }]);
+    expect(operationsOf(consulChanges, 'pilotfish')).toEqual([{ read: 1 }, { read: 1 }]);
+    const [whole, packed] = ['pilotfish', 'pilotfish, gzip'].map((name) => bytesOf(consulLists, name)[0]);
+    expect(packed).toBeLessThan((whole as number) / 5);
   });
 });

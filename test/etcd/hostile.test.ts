@@ -209,3 +209,19 @@ test('a member of another cluster is passed over', async () => {
   await expect(registry.services()).rejects.toThrow('belongs to another cluster, 88');
   await registry.close();
 });
+
+test('a page that cannot be read fails the list, which is never half of one', async () => {
+  await using fake = await startFakeGateway({
+    'kv/range': (body, response, request) => {
+      const isFirst = (JSON.parse(body) as { readonly key: string }).key === toBase64('it/web/');
+      const say = isFirst
+        ? json([{ ...header(9), kvs: [kv()], more: true, count: '2' }])
+        : text('', { status: 500 });
+      say(body, response, request);
+    },
+  });
+  const registry = await open(url(fake), { random: inOrder });
+  const lists = registry.watch('web')[Symbol.asyncIterator]();
+  await expect(lists.next()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await registry.close();
+});

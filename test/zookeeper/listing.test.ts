@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Instance, Snapshot } from '../../registry/contract.js';
+import { nervePath } from '../../registry/formats/nerve-path.js';
 import { encodeInstance, pilotfish } from '../../registry/formats/pilotfish.js';
+import { serverset } from '../../registry/formats/serverset.js';
 import { parseInstance } from '../../registry/instance.js';
 import { openWritable } from '../../registry/open.js';
 import { SupervisedWatch } from '../../registry/supervised.js';
@@ -330,6 +332,21 @@ class ScriptedSession implements ZkSession, ZkTreeReading {
   }
 }
 
+/** The result says how many turns the event loop has had since, and ends the counting. */
+function countTurns(): () => number {
+  let turns = 0;
+  let next: NodeJS.Immediate;
+  const turn = (): void => {
+    turns++;
+    next = setImmediate(turn);
+  };
+  next = setImmediate(turn);
+  return () => {
+    clearImmediate(next);
+    return turns;
+  };
+}
+
 function statOf(zxid: number): ZkStat {
   return { czxid: zxid, mzxid: zxid, pzxid: zxid, version: 0, owner: undefined };
 }
@@ -411,4 +428,36 @@ describe('a list that is too much for one reply', () => {
     session.put('/web/b', dataOf('b'));
     expect(idsOf(await listing.reread())).toEqual(['a', 'b', 'c']);
   });
+});
+
+describe('a list whose names say everything', () => {
+  const nameOf = (id: string, number: number): string =>
+    `${nervePath.encode?.(instanceOf(id), 0).name}${String(number).padStart(10, '0')}`;
+
+  test('is read without any node, and leaves the event loop its turns however long it is', async () => {
+    const session = new ScriptedSession();
+    for (let i = 0; i < 3_000; i++) session.put(`/web/${nameOf(`i-${i}`, i)}`, NOTHING);
+    const listing = new ChildListing(
+      session,
+      { service: SERVICE, path: '/web', format: nervePath },
+      () => {},
+    );
+    const turns = countTurns();
+    const { instances } = await listing.read();
+    expect(instances).toHaveLength(3_000);
+    expect(session.steps).toEqual(['children /web']);
+    expect(turns()).toBeGreaterThan(4);
+  });
+});
+
+test('an entry that says something about others is rejected only while it cannot be read', async () => {
+  const session = new ScriptedSession();
+  session.put('/web/member_0000000001', serverset.encode?.(instanceOf('a'), 0).data as Buffer);
+  session.nodes.set('/web/vector_0000000002', 'NO_AUTH');
+  const listing = new TreeListing(session, { service: SERVICE, path: '/web', format: serverset }, () => {});
+  expect((await listing.read()).rejected).toMatchObject([{ entry: 'vector_0000000002' }]);
+  session.put('/web/vector_0000000002', Buffer.from('{"vector":[{"select":"member=1","weight":0.5}]}'));
+  const { instances, rejected } = await listing.read();
+  expect(rejected).toEqual([]);
+  expect(instances.map(({ weight }) => weight)).toEqual([0.5]);
 });

@@ -11,6 +11,8 @@ export class JuteError extends Error {
 }
 
 const INITIAL_BYTES = 256;
+/** Of UTF-8, for a unit of a string's length. */
+const MAX_BYTES_PER_UNIT = 3;
 
 export class JuteWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
@@ -40,10 +42,10 @@ export class JuteWriter {
   }
 
   text(value: string): this {
-    const length = Buffer.byteLength(value);
-    this.int(length);
-    this.#room(length).write(value, this.#length);
-    this.#length += length;
+    const room = this.#room(4 + value.length * MAX_BYTES_PER_UNIT);
+    const length = room.write(value, this.#length + 4);
+    room.writeInt32BE(length, this.#length);
+    this.#length += 4 + length;
     return this;
   }
 
@@ -96,6 +98,12 @@ export class JuteReader {
   long(): number {
     const at = this.#take(8);
     return this.#bytes.readInt32BE(at) * 2 ** 32 + this.#bytes.readUInt32BE(at + 4);
+  }
+
+  /** Passes over what nobody asks for. */
+  skip(bytes: number): this {
+    this.#take(bytes);
+    return this;
   }
 
   /** All 64 bits, for session ids. */

@@ -162,15 +162,12 @@ export function readWatchEvent(reader: JuteReader): WatchEvent {
 export function readStat(reader: JuteReader): ZkStat {
   const czxid = reader.long();
   const mzxid = reader.long();
-  reader.long();
-  reader.long();
-  const version = reader.int();
-  reader.int();
-  reader.int();
-  const owner = reader.bigLong();
-  reader.int();
-  reader.int();
-  const pzxid = reader.long();
+  // Both times.
+  const version = reader.skip(16).int();
+  // The versions of the children and of the ACL.
+  const owner = reader.skip(8).bigLong();
+  // The length of the data and the number of children.
+  const pzxid = reader.skip(8).long();
   return { czxid, mzxid, pzxid, version, owner: isSession(owner) ? sessionName(owner) : undefined };
 }
 

@@ -1,6 +1,6 @@
 /** What a follower of a list has seen of one instance in it, and when. */
 import type { Clock } from '../runtime/clock.js';
-import type { WeightOf } from './zookeeper-follow.js';
+import type { SeenList } from './following.js';
 
 export class Sight {
   readonly #clock: Clock;
@@ -13,7 +13,7 @@ export class Sight {
   }
 
   /** To be called with each list. */
-  readonly onList = (weightOf: WeightOf): void => {
+  readonly onList = ({ weightOf }: SeenList): void => {
     const at = this.#clock.now();
     if (this.#wanted === undefined || weightOf(this.#id) !== this.#wanted.weight) return;
     this.#wanted.seen(at);

@@ -1,4 +1,4 @@
-/** Contenders of the ZooKeeper topic in processes of their own, for the time of one experiment. */
+/** Contenders in processes of their own, for the time of one experiment. */
 import { ChildContender, interleave } from './harness.js';
 
 /** By contender, in the order of the rounds. */
@@ -19,6 +19,22 @@ export function inTurns<Name extends string, R>(
   return withProcesses<Name, R, Results<Name, R>>(
     experiment,
     async (children) => (await interleave(children, rounds)) as Results<Name, R>,
+  );
+}
+
+/** Some rounds of one sort, in turns. */
+export type TakeTurns<Name extends string> = <R>(what: string, rounds: number) => Promise<Results<Name, R>>;
+
+/** Several sorts of rounds in the same processes. */
+export function inProcesses<Name extends string, T>(
+  experiment: Experiment<Name>,
+  work: (takeTurns: TakeTurns<Name>) => Promise<T>,
+): Promise<T> {
+  return withProcesses<Name, unknown, T>(experiment, (children) =>
+    work(async <R>(what: string, rounds: number) => {
+      const contenders = children.map((child) => ({ name: child.name, run: () => child.run(what) }));
+      return (await interleave(contenders, rounds)) as Results<Name, R>;
+    }),
   );
 }
 
