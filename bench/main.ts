@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<Topic, () => Promise<Bench>>> = {
   zookeeper: async () => (await import('./zookeeper.js')).benchZooKeeper,
   sidecar: async () => (await import('./sidecar.js')).benchSidecar,
   death: async () => (await import('./death.js')).benchDeath,
+  http: async () => (await import('./http.js')).benchHttp,
 };
 
 async function run({ topics, quick, help }: BenchOptions): Promise<void> {

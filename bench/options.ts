@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { describe, reject } from '../runtime/expected.js';
 
-export const TOPICS = ['pick', 'zookeeper', 'sidecar', 'death'] as const;
+export const TOPICS = ['pick', 'zookeeper', 'sidecar', 'death', 'http'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 export interface BenchOptions {
@@ -23,6 +23,8 @@ Usage: npm run bench -- [${TOPICS.join('|')}]... [options]
   zookeeper   lists, reads and memory on a real server, beside the npm packages zookeeper and node-zookeeper-client
   sidecar     time to the first check, memory and CPU at rest, checks on time, beside a bare node process
   death       from SIGKILL of a service to a caller's list without it, on each registry
+  http        requests through pilotfish, beside undici's pools by hand, BalancedPool, nginx and HAProxy; also while one of
+              three backends is slow or fails
               (without a name: all of them)
 
   --quick     fewer sizes and rounds, to see that it runs; the figures mean little
