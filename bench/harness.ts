@@ -2,7 +2,7 @@
  * What every benchmark shares. Contenders take turns in shuffled order inside each round, so that a disturbance of the
  * machine hits all of them alike, and results are ratios to a floor measured in the same run. Reports, never asserts.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type Random, shuffled, systemRandom } from '../runtime/random.js';
 
@@ -84,9 +84,9 @@ export class ChildContender<R> implements Contender<R> {
   readonly #child: ChildProcess;
 
   /** @param file A program that calls `serveRounds`. */
-  constructor(name: string, file: URL, args: readonly string[]) {
+  constructor(name: string, file: URL, args: readonly string[], options: ForkOptions = {}) {
     this.name = name;
-    this.#child = fork(file, args);
+    this.#child = fork(file, args, options);
   }
 
   /** @param what for a program that knows several sorts of rounds */
@@ -116,7 +116,14 @@ export class ChildContender<R> implements Contender<R> {
 
 /** The child's side of `ChildContender`: answers each request with the result of one round. Ends with the parent. */
 export function serveRounds<R>(run: (what: string) => R | Promise<R>): void {
+  endWithParent();
   process.on('message', async (what: string) => {
     process.send?.(await run(what));
   });
+}
+
+/** Ends this process when the one that forked it has let go of it, also while connections are open. */
+export function endWithParent(): void {
+  process.once('disconnect', () => process.exit());
+  if (!process.connected) process.exit();
 }

@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<Topic, () => Promise<Bench>>> = {
   lists: async () => (await import('./lists.js')).benchLists,
   sidecar: async () => (await import('./sidecar.js')).benchSidecar,
   death: async () => (await import('./death.js')).benchDeath,
+  http: async () => (await import('./http.js')).benchHttp,
 };
 
 async function run({ topics, quick, help }: BenchOptions): Promise<void> {

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { describe, reject } from '../runtime/expected.js';
 
-export const TOPICS = ['pick', 'zookeeper', 'lists', 'sidecar', 'death'] as const;
+export const TOPICS = ['pick', 'zookeeper', 'lists', 'sidecar', 'death', 'http'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 export interface BenchOptions {
@@ -24,6 +24,8 @@ Usage: npm run bench -- [${TOPICS.join('|')}]... [options]
   lists       lists on etcd and Consul beside their bare HTTP APIs, and on ZooKeeper in the formats of several ecosystems
   sidecar     time to the first check, memory and CPU at rest, checks on time, beside a bare node process
   death       from SIGKILL of a service to a caller's list without it, on each registry
+  http        requests through pilotfish, beside undici's pools by hand, BalancedPool, nginx and HAProxy; also while one of
+              three backends is slow or fails
               (without a name: all of them)
 
   --quick     fewer sizes and rounds, to see that it runs; the figures mean little

@@ -1,7 +1,12 @@
 /** `npm run bench` as a program: what it accepts and the shape of what it prints. How fast anything is, is no test. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { TOPICS } from '../../bench/options.js';
 import type { Traffic } from '../../bench/traffic.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
@@ -54,19 +59,40 @@ const operationsOf = (table: Table | undefined, contender: string) =>
 const bytesOf = (table: Table | undefined, contender: string) =>
   trafficOf(table, contender).map(({ bytesIn }) => bytesIn);
 
+/** Those of the first scenario: nginx and HAProxy as proxies, and once more with a slow one as backends. */
+const SERVERS = 5;
+const CLIENTS = 7;
+
+/** The processes that were told of this folder, by what they were started with or where they are to write. */
+async function processesOf(folder: string): Promise<readonly string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const told = pids.map(async (pid) => {
+    const parts = ['environ', 'cmdline'].map((part) =>
+      readFile(`/proc/${pid}/${part}`, 'latin1').catch(() => ''),
+    );
+    return (await Promise.all(parts)).some((text) => text.includes(folder));
+  });
+  const isTold = await Promise.all(told);
+  return pids.filter((_, at) => isTold[at]);
+}
+
+interface HttpRow {
+  readonly p99Ms: { readonly min: number };
+  readonly failedPercent: number;
+}
+
 const spread = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
 
 describe('the bench program', () => {
   test('says with --help what it measures, and measures nothing', async () => {
     const { code, stdout, stderr } = await bench('--help');
     expect(code).toBe(0);
-    for (const word of ['pick', 'zookeeper', 'lists', 'sidecar', 'death', '--json', '--quick'])
-      expect(stdout).toContain(word);
+    for (const word of [...TOPICS, '--json', '--quick']) expect(stdout).toContain(word);
     expect(stderr).toBe('');
   });
 
   test.each([
-    { args: ['consul'], message: 'expected one of: pick, zookeeper, lists, sidecar, death, got "consul"' },
+    { args: ['consul'], message: `expected one of: ${TOPICS.join(', ')}, got "consul"` },
     { args: ['--fast'], message: 'expected one of: --quick, --json, --help, got "--fast", at --fast' },
   ])('refuses $args before it measures anything', async ({ args, message }) => {
     const { code, stdout, stderr } = await bench(...args);
@@ -108,6 +134,59 @@ describe('the bench program', () => {
     for (const row of deaths?.rows ?? []) {
       expect(row).toMatchObject({ deaths: 2, milliseconds: spread, timesClosed: spread });
     }
+  });
+
+  test('prints each way of sending a request, with three backends well, one slow, and one failing', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const { code, stdout, stderr } = await bench('--quick', '--json', 'http');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('measuring http') });
+    const [, well, slow, failing] = tablesIn(stdout);
+    const everywhere = [
+      ...['undici Pool, one backend', 'hand-written round-robin', 'undici BalancedPool'],
+      ...['pilotfish', 'pilotfish, least loaded', 'nginx', 'HAProxy'],
+    ];
+    const forSlow = ['pilotfish, peak EWMA', 'nginx, least_conn', 'HAProxy, leastconn'];
+    expect(contendersOf(well)).toEqual(everywhere);
+    expect(contendersOf(slow)).toEqual([...everywhere, ...forSlow]);
+    expect(contendersOf(failing)).toEqual([...everywhere, 'nginx, retrying', 'HAProxy, retrying']);
+    for (const row of [well, slow, failing].flatMap((table) => table?.rows ?? [])) {
+      expect(row).toMatchObject({
+        perSecond: spread,
+        timesHandWritten: spread,
+        p50Ms: spread,
+        p99Ms: spread,
+        failedPercent: expect.any(Number),
+        processorUs: spread,
+      });
+    }
+    const failed = [...(well?.rows ?? []), ...(slow?.rows ?? [])].map(({ failedPercent }) => failedPercent);
+    expect(Math.max(...(failed as number[]))).toBe(0);
+    const handWritten = ({ rows = [] }: Partial<Table> = {}): HttpRow =>
+      rows.find(({ contender }) => contender === 'hand-written round-robin') as unknown as HttpRow;
+    expect(handWritten(slow).p99Ms.min).toBeGreaterThan(45);
+    expect(handWritten(failing).failedPercent).toBeGreaterThan(0);
+  });
+
+  test('leaves no process and no file when it is interrupted', { timeout: LIMIT_MS }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pilotfish-interrupted-'));
+    const env = { ...process.env, TMPDIR: folder };
+    const child = spawn(process.execPath, [PROGRAM, 'http'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    await new Promise<void>((resolve, reject) => {
+      let told = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        told += text;
+        if (told.includes('all three are well')) resolve();
+      });
+      child.once('exit', () => reject(new Error(`the bench ended: ${told}`)));
+    });
+    await expect.poll(() => processesOf(folder), { timeout: 60_000 }).toHaveLength(1 + SERVERS + CLIENTS);
+    const exit = once(child, 'exit');
+    child.kill('SIGINT');
+    expect(await exit).toEqual([130, null]);
+    await expect.poll(() => processesOf(folder), { timeout: 10_000 }).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
   });
 
   test('prints lists, changes, reads and memory of each ZooKeeper client; a change of a list stays small', {

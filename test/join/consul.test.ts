@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openWritable } from '../../registry/open.js';
 import { instanceOf } from '../../registry/testing/harness.js';
 import { eventually, ToyService } from '../end-to-end/world.js';
-import type { Program } from '../parties/find.js';
 import { findHaproxy, startHaproxy } from '../parties/haproxy.js';
 import { type RunningServer, startServer } from '../servers/index.js';
+import type { Program } from '../servers/party.js';
 import { freePorts } from '../servers/ports.js';
 import { Page } from './page.js';
 

@@ -10,7 +10,7 @@ import { type Deferred, deferred } from '../../runtime/deferred.js';
 import { ROOT } from '../architecture/sources.js';
 import { exists } from '../servers/environment.js';
 import { compileJava, QUICK } from '../servers/java.js';
-import { findParty, type Party } from './find.js';
+import { findParty, type Party } from '../servers/party.js';
 
 const JARS = 'usr/share/java';
 const LIBRARIES: readonly string[] = [

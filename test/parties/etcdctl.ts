@@ -1,6 +1,6 @@
 /** etcd's own command line, in the place of software that registers itself in etcd or reads there. */
 import { run } from '../servers/environment.js';
-import { findParty, type Program, program } from './find.js';
+import { findParty, type Program, program } from '../servers/party.js';
 
 export class Etcdctl {
   readonly #program: Program;

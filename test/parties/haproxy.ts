@@ -3,13 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnChild } from '../servers/child.js';
-import { findParty, type Program, program } from './find.js';
-
-const HAPROXY = program(
-  ...(['haproxy', 'haproxy'] as const),
-  ...['liblua5.3-0', 'libopentracing-c-wrapper0', 'libopentracing1', 'libpcre2-8-0'],
-  ...['libssl3', 'libcrypt1', 'libsystemd0'],
-);
+import type { Program } from '../servers/party.js';
+import { findWebProgram, haproxy } from '../servers/web-program.js';
 
 export interface Running {
   stop(): Promise<void>;
@@ -17,7 +12,7 @@ export interface Running {
 
 /** May take as long as a download. */
 export function findHaproxy(): Promise<Program> {
-  return findParty(HAPROXY);
+  return findWebProgram(haproxy);
 }
 
 /** Resolves when it is started; what it serves is to be seen. */

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { eventually } from '../end-to-end/world.js';
 import { spawnChild } from '../servers/child.js';
 import { run } from '../servers/environment.js';
+import { findParty, type Program, program } from '../servers/party.js';
 import { freePorts } from '../servers/ports.js';
-import { findParty, type Program, program } from './find.js';
 
 /** As the API shows it, of what is scraped now. */
 export interface Target {

@@ -4,8 +4,8 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { debianTree, type Wanted } from '../servers/debian.js';
-import { type Environment, findOnPath } from '../servers/environment.js';
+import { debianTree, type Wanted } from './debian.js';
+import { type Environment, findOnPath } from './environment.js';
 
 export interface Party<T> {
   /** For people, in the error. */
