@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { leastLoaded, type Pick, type Picker } from '../../resolver/index.js';
+import { leastLoaded, type Pick, type Picker, seededRandom } from '../../resolver/index.js';
 import type { LeastLoaded } from '../../resolver/policies/least-loaded.js';
+import { TwoDraws } from '../../resolver/policies/two-draws.js';
 import { instance, instances } from './memory-registry.js';
-import { build, Chain, misfit, picked, tally, weighted } from './picking.js';
+import { build, Chain, chiSquare, chiSquareLimit, misfit, picked, tally, weighted } from './picking.js';
 import { shareOf, simulate } from './simulated-cluster.js';
 
 function inFlight(picker: Picker): number[] {
@@ -29,6 +30,31 @@ describe('without anything in flight', () => {
   it('takes the only one, and weights of 0 for equal ones', () => {
     expect(new Set(picked(build(leastLoaded(), instances(['only'])), 10))).toEqual(new Set(['only']));
     expect(Object.keys(tally(picked(build(leastLoaded(), weighted([0, 0, 0])), 100)))).toHaveLength(3);
+  });
+});
+
+describe('the two that are compared', () => {
+  const pairs = (weights: readonly number[]): Record<string, number> => {
+    const draws = new TwoDraws(weights.map((weight) => ({ weight })));
+    const random = seededRandom(3);
+    const drawn = Array.from({ length: 60_000 }, () => {
+      const place = draws.place(random);
+      const first = draws.first(place);
+      return `${first} ${draws.second(place, first, random)}`;
+    });
+    return tally(drawn);
+  };
+
+  it.each([2, 3, 7])('are any two of %i, each as often as any other', (count) => {
+    const counts = pairs(Array(count).fill(1));
+    const possible = count * (count - 1);
+    expect(Object.keys(counts)).toHaveLength(possible);
+    const expected = Array(possible).fill(60_000 / possible);
+    expect(chiSquare(Object.values(counts), expected)).toBeLessThan(chiSquareLimit(possible - 1));
+  });
+
+  it('are never the same, however uneven the weights', () => {
+    for (const pair of Object.keys(pairs([65_535, 1, 0.001]))) expect(pair).not.toMatch(/^(.) \1$/);
   });
 });
 
