@@ -8,6 +8,7 @@ type Bench = (options: { readonly quick: boolean }) => Promise<void>;
 
 const BENCHES: Readonly<Record<Topic, () => Promise<Bench>>> = {
   pick: async () => (await import('./pick.js')).benchPick,
+  updates: async () => (await import('./updates.js')).benchUpdates,
   zookeeper: async () => (await import('./zookeeper.js')).benchZooKeeper,
   lists: async () => (await import('./lists.js')).benchLists,
   sidecar: async () => (await import('./sidecar.js')).benchSidecar,

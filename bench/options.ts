@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { describe, reject } from '../runtime/expected.js';
 
-export const TOPICS = ['pick', 'zookeeper', 'lists', 'sidecar', 'death', 'http'] as const;
+export const TOPICS = ['pick', 'updates', 'zookeeper', 'lists', 'sidecar', 'death', 'http'] as const;
 export type Topic = (typeof TOPICS)[number];
 
 export interface BenchOptions {
@@ -19,7 +19,8 @@ export const HELP = `Measures pilotfish beside the least that the same job can c
 
 Usage: npm run bench -- [${TOPICS.join('|')}]... [options]
 
-  pick        one pick through a service handle, beside the bare loop over an array
+  pick        one pick through a service handle, beside the bare loop over an array, grpc-js, undici and moleculer
+  updates     one change, a thousand a second, and memory, in a list of 10,000, beside the same three
   zookeeper   lists, reads and memory on a real server, beside the npm packages zookeeper and node-zookeeper-client
   lists       lists on etcd and Consul beside their bare HTTP APIs, and on ZooKeeper in the formats of several ecosystems
   sidecar     time to the first check, memory and CPU at rest, checks on time, beside a bare node process

@@ -1,4 +1,4 @@
-/** What a process uses, from Linux's /proc: its memory now, and the processor time that it has had so far. */
+/** What a process uses: its memory now, and the processor time that it has had. Of another process from Linux's /proc. */
 import { readdir, readFile } from 'node:fs/promises';
 
 export interface Memory {
@@ -13,6 +13,12 @@ export async function memoryOf(pid: number): Promise<Memory> {
   const mebibytes = (field: string): number =>
     Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) / 1024;
   return { residentMiB: mebibytes('Rss'), anonymousMiB: mebibytes('Anonymous') };
+}
+
+/** Of this process since then: all its threads, those that collect garbage included; not the time that it waits for a core. */
+export function processorMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 /** Of all its threads, in milliseconds. Finer than /proc/<pid>/stat, whose hundredths an idle process hardly has. */

@@ -47,8 +47,8 @@ export function patchedSnapshot(
   return Object.freeze({ service: before.service, instances: Object.freeze(instances), revision, rejected });
 }
 
-/** The first index from `from` on whose id is not below `id`. */
-function firstNotBefore(instances: readonly Instance[], id: string, from: number): number {
+/** The first index from `from` on whose id is not below `id`, in a list sorted by id. */
+export function firstNotBefore(instances: readonly Instance[], id: string, from = 0): number {
   let low = from;
   let high = instances.length;
   while (low < high) {
@@ -84,6 +84,59 @@ export function diff(before: Snapshot | undefined, after: Snapshot): Change {
   }
   removed.push(...old.slice(at));
   return { added, removed, updated };
+}
+
+/** Where each of a list stood in the list before, by id. */
+export interface Places {
+  /** For each of the list its index in the one before; -1 for those that were not in it. */
+  readonly former: Int32Array;
+  /** The indexes of those that were not in it. */
+  readonly joined: readonly number[];
+  /** The indexes in the list before of those that are in it no more. */
+  readonly gone: readonly number[];
+}
+
+interface Identified {
+  readonly id: string;
+}
+
+/**
+ * What was built for a list is so taken over from one list to the next at the price of a comparison. One walk along both,
+ * as they are sorted by id; whoever is out of order is found all the same, only later.
+ */
+export function placesIn(before: readonly Identified[], after: readonly Identified[]): Places {
+  const former = new Int32Array(after.length).fill(-1);
+  const joined: number[] = [];
+  const gone: number[] = [];
+  let old = 0;
+  for (let at = 0; at < after.length; at++) {
+    const each = after[at] as Identified;
+    while (old < before.length && isBefore(before[old] as Identified, each)) gone.push(old++);
+    if (old < before.length && (before[old] as Identified).id === each.id) former[at] = old++;
+    else joined.push(at);
+  }
+  while (old < before.length) gone.push(old++);
+  const places = { former, joined, gone };
+  return joined.length === 0 || gone.length === 0 ? places : reunited(before, after, places);
+}
+
+function isBefore(one: Identified, other: Identified): boolean {
+  return one !== other && one.id < other.id;
+}
+
+/** Those that seem to be gone and to have joined, as in lists that are not sorted. */
+function reunited(
+  before: readonly Identified[],
+  after: readonly Identified[],
+  { former, joined, gone }: Places,
+): Places {
+  const missed = new Map(gone.map((old) => [(before[old] as Identified).id, old]));
+  const strangers = joined.filter((at) => {
+    const { id } = after[at] as Identified;
+    former[at] = missed.get(id) ?? -1;
+    return !missed.delete(id);
+  });
+  return { former, joined: strangers, gone: [...missed.values()] };
 }
 
 export function isEmptyChange({ added, removed, updated }: Change): boolean {

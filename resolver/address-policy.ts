@@ -5,6 +5,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 import type { Instance, RegistryReader, Rejection, Snapshot } from '../registry/contract.js';
+import { placesIn } from '../registry/snapshot.js';
 import { describe, formatProblem } from '../runtime/expected.js';
 import { parseHostPort } from '../runtime/host-port.js';
 
@@ -56,32 +57,52 @@ export interface Screened {
   readonly refused: readonly Rejection[];
 }
 
-/** Screens the lists of one registry, and remembers the verdict on each address for as long as it is listed. */
+type Fault = string | undefined;
+
+/** Screens the lists of one registry, and remembers the verdict on each instance for as long as it is listed. */
 export class AddressScreen {
   readonly #allowLoopback: boolean;
-  #verdicts: ReadonlyMap<string, string | undefined> = new Map();
+  #list: readonly Instance[] = [];
+  /** For each of the list what is wrong with its address. */
+  #faults: readonly Fault[] = [];
 
   constructor(registry: RegistryReader, options: AddressOptions) {
     this.#allowLoopback = options.allowLoopback === true || isSameHost(registry);
   }
 
   screen(snapshot: Snapshot): Screened {
-    const verdicts = new Map<string, string | undefined>();
-    for (const { endpoint } of snapshot.instances) {
-      if (!verdicts.has(endpoint.host)) verdicts.set(endpoint.host, this.#judge(endpoint.host));
-    }
-    this.#verdicts = verdicts;
-    const bad = snapshot.instances.filter(({ endpoint }) => verdicts.get(endpoint.host) !== undefined);
-    if (bad.length === 0) return { usable: snapshot, refused: [] };
-    const instances = snapshot.instances.filter(({ endpoint }) => verdicts.get(endpoint.host) === undefined);
-    const refused = bad.map((instance) =>
-      rejection(instance, verdicts.get(instance.endpoint.host) as string),
-    );
-    return { usable: Object.freeze({ ...snapshot, instances: Object.freeze(instances) }), refused };
+    const { instances } = snapshot;
+    const faults = this.#judge(instances);
+    this.#list = instances;
+    this.#faults = faults;
+    if (faults.every((fault) => fault === undefined)) return { usable: snapshot, refused: [] };
+    const usable = instances.filter((_, at) => faults[at] === undefined);
+    const refused = instances.flatMap((instance, at) => {
+      const fault = faults[at];
+      return fault === undefined ? [] : [rejection(instance, fault)];
+    });
+    return { usable: Object.freeze({ ...snapshot, instances: Object.freeze(usable) }), refused };
   }
 
-  #judge(host: string): string | undefined {
-    return this.#verdicts.has(host) ? this.#verdicts.get(host) : addressFault(host, this.#allowLoopback);
+  #judge(instances: readonly Instance[]): readonly Fault[] {
+    const { former } = placesIn(this.#list, instances);
+    const verdicts = new Map<string, Fault>();
+    return instances.map((instance, at) => {
+      const place = former[at] as number;
+      return this.#isKnown(instance, place) ? this.#faults[place] : this.#verdict(instance, verdicts);
+    });
+  }
+
+  #isKnown(instance: Instance, place: number): boolean {
+    if (place < 0) return false;
+    const known = this.#list[place] as Instance;
+    return known === instance || known.endpoint.host === instance.endpoint.host;
+  }
+
+  /** @param verdicts Those of this list, in which many may share a host. */
+  #verdict({ endpoint: { host } }: Instance, verdicts: Map<string, Fault>): Fault {
+    if (!verdicts.has(host)) verdicts.set(host, addressFault(host, this.#allowLoopback));
+    return verdicts.get(host);
   }
 }
 

@@ -45,7 +45,7 @@ export function fraction(random: Random): number {
 
 /** A uniform integer in [0, n), for n up to 2^21. */
 export function below(random: Random, n: number): number {
-  return Math.floor((random.next() * n) / TWO_TO_32);
+  return ((random.next() * n) / TWO_TO_32) >>> 0;
 }
 
 /** `ms` spread evenly over ± `share` of itself, so that many processes do not act in step. */

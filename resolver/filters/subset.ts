@@ -11,6 +11,8 @@ import { hashText } from '../policies/hash.js';
 import type { Policy } from '../policy.js';
 import { narrowed } from './narrowed.js';
 
+const LEADING_BITS = 12;
+
 export interface SubsetOptions {
   /** How many endpoints. All of them while there are no more than that. */
   readonly size: number;
@@ -26,15 +28,39 @@ export interface SubsetOptions {
 export function subset({ size, clientId = randomUUID() }: SubsetOptions, policy: Policy): Policy {
   checkNumbers({ size: { value: size, min: 1, max: Number.MAX_SAFE_INTEGER } });
   const client = hashText(clientId);
-  const rankOf = ({ id }: Instance): number => hashText(id, client);
   return narrowed(
     (candidates) => {
       if (candidates.length <= size) return candidates;
-      const ranks = Float64Array.from(candidates, rankOf);
-      const last = ranks.toSorted()[Math.floor(size) - 1] as number;
-      return candidates.filter((_, at) => (ranks[at] as number) <= last);
+      const ranks = ranksOf(candidates, client);
+      const last = smallest(ranks, Math.floor(size));
+      const chosen: Instance[] = [];
+      for (let at = 0; at < ranks.length; at++) {
+        if ((ranks[at] as number) <= last) chosen.push(candidates[at] as Instance);
+      }
+      return chosen;
     },
     policy,
     'subset',
   );
+}
+
+function ranksOf(candidates: readonly Instance[], client: number): Uint32Array {
+  const ranks = new Uint32Array(candidates.length);
+  for (let at = 0; at < ranks.length; at++) ranks[at] = hashText((candidates[at] as Instance).id, client);
+  return ranks;
+}
+
+/** The rank that so many do not exceed. Linear: only those with the same leading bits as it are sorted, which are few. */
+function smallest(ranks: Uint32Array, count: number): number {
+  const counts = new Uint32Array(2 ** LEADING_BITS);
+  for (const rank of ranks) counts[leading(rank)] = (counts[leading(rank)] as number) + 1;
+  let bits = 0;
+  let below = 0;
+  while (below + (counts[bits] as number) < count) below += counts[bits++] as number;
+  const near = ranks.filter((rank) => leading(rank) === bits).sort();
+  return near[count - below - 1] as number;
+}
+
+function leading(rank: number): number {
+  return rank >>> (32 - LEADING_BITS);
 }

@@ -5,6 +5,7 @@
  * self-preservation. Pure: `held-list.ts` watches, connects and waits.
  */
 import type { Instance } from '../../registry/contract.js';
+import { firstNotBefore } from '../../registry/snapshot.js';
 import { formatHostPort } from '../../runtime/host-port.js';
 import { isWilling } from '../policies/weights.js';
 
@@ -61,39 +62,51 @@ export const AT_ONCE_MS = 10_000;
  * held when it is part of a loss, else let go. Who said before that it leaves (draining, maintenance, weight 0) is never held. O(n).
  */
 export function afterList(state: HoldState, step: Step, rule: HoldRule): HoldState {
-  const { before, after, removed, nowMs, inTrouble } = step;
+  const { after, removed, nowMs } = step;
   if (removed.length + state.held.size + state.departed.size === 0) return state;
   const missed = [...state.held.values(), ...state.departed.values()].map(({ instance }) => instance);
   const isListed = listedAmong(after, [...removed, ...missed]);
   const held = kept(state.held, (each) => !isListed(each.instance) && each.untilMs > nowMs);
   const departed = kept(state.departed, (each) => !isListed(each.instance) && nowMs - each.atMs < AT_ONCE_MS);
   const gone = removed.filter((instance) => isWilling(instance) && !isListed(instance));
-  const known = before.reduce((count, instance) => count + Number(isWilling(instance)), 0);
-  const missing = gone.length + held.size + departed.size;
-  const loss = { missing, base: known + held.size + departed.size, left: after.filter(isWilling).length };
-  const isHeld = isLoss(loss, inTrouble, rule.share);
-  const reason: HoldReason = loss.left === 0 ? 'empty' : 'mass removal';
+  const reason = lossOf(gone.length, held.size + departed.size, step, rule.share);
   for (const instance of gone) {
-    if (isHeld) held.set(instance.id, { instance, reason, untilMs: nowMs + rule.holdMs });
+    if (reason !== undefined) held.set(instance.id, { instance, reason, untilMs: nowMs + rule.holdMs });
     else departed.set(instance.id, { instance, atMs: nowMs });
   }
   return { held, departed };
 }
 
-interface Loss {
-  /** How many were in use, those that went a moment ago included. */
-  readonly base: number;
-  readonly missing: number;
-  readonly left: number;
-}
-
 /**
  * More than the share is missing, and of a registry that is well: more than one, and the list has shrunk by as much. One
  * that leaves alone was taken out by its sidecar, and a list that is as long as before was replaced on purpose.
+ *
+ * @param earlier How many went a moment ago, or are held.
+ * @returns Undefined where that is no loss; to know that much, few of the list are counted.
  */
-function isLoss({ base, missing, left }: Loss, inTrouble: boolean, share: number): boolean {
-  if (missing <= share * base) return false;
-  return inTrouble || (missing > 1 && left < (1 - share) * base);
+function lossOf(
+  gone: number,
+  earlier: number,
+  { before, after, inTrouble }: Step,
+  share: number,
+): HoldReason | undefined {
+  const missing = gone + earlier;
+  // With one more than would do, so that no rounding decides.
+  const base = earlier + willingAmong(before, missing / share - earlier + 1);
+  if (missing <= share * base) return undefined;
+  const left = willingAmong(after);
+  if (!inTrouble && (missing <= 1 || left >= (1 - share) * base)) return undefined;
+  return left === 0 ? 'empty' : 'mass removal';
+}
+
+/** @param enough Counts no further. */
+function willingAmong(instances: readonly Instance[], enough = Number.POSITIVE_INFINITY): number {
+  let count = 0;
+  for (const instance of instances) {
+    if (count >= enough) break;
+    if (isWilling(instance)) count++;
+  }
+  return count;
 }
 
 /** The state without those whose hold has ended by now. */
@@ -118,14 +131,11 @@ function listedAmong(
   list: readonly Instance[],
   missed: readonly Instance[],
 ): (instance: Instance) => boolean {
-  const ids = new Set<string>();
   const addresses = new Set<string>();
   const hosts = new Set(missed.map(({ endpoint }) => endpoint.host));
-  for (const { id, endpoint } of list) {
-    ids.add(id);
-    if (hosts.has(endpoint.host)) addresses.add(formatHostPort(endpoint));
-  }
-  return ({ id, endpoint }) => ids.has(id) || addresses.has(formatHostPort(endpoint));
+  for (const { endpoint } of list) if (hosts.has(endpoint.host)) addresses.add(formatHostPort(endpoint));
+  return ({ id, endpoint }) =>
+    list[firstNotBefore(list, id)]?.id === id || addresses.has(formatHostPort(endpoint));
 }
 
 function kept<V>(map: ReadonlyMap<string, V>, keeps: (value: V) => boolean): Map<string, V> {

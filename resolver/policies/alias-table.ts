@@ -7,29 +7,43 @@ import type { Random } from '../../runtime/random.js';
 
 const TWO_TO_32 = 2 ** 32;
 
+/** What all of a column counts as. Its shares are whole numbers, so that a draw is decided by a sign. */
+const FULL = 2 ** 30;
+
 export class AliasTable {
-  /** For each column the share that is its own, from 0 to 1. */
-  readonly #own: Float64Array;
+  /** For each column the share that is its own, from 0 to FULL. */
+  readonly #own: Int32Array;
   readonly #alias: Int32Array;
 
   /** @param weights At least one above 0, none below. */
   constructor(weights: readonly number[]) {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
-    this.#own = Float64Array.from(weights, (weight) => (weight / total) * weights.length);
+    const own = Float64Array.from(weights, (weight) => (weight / total) * weights.length);
     this.#alias = Int32Array.from(weights.keys());
-    this.#level();
+    this.#level(own);
+    this.#own = Int32Array.from(own, (share) => Math.round(share * FULL));
   }
 
-  /** An index, with the chance of its weight. One random number serves both the column and the choice within it. */
+  /** An index, with the chance of its weight. */
   draw(random: Random): number {
-    const at = (random.next() * this.#own.length) / TWO_TO_32;
-    const column = Math.floor(at);
-    return at - column < (this.#own[column] as number) ? column : (this.#alias[column] as number);
+    return this.at((random.next() * this.#own.length) / TWO_TO_32);
+  }
+
+  /**
+   * The index that a place leads to, uniform from 0 to the number of columns. It serves both the column and the choice
+   * within it, which is made without a branch: a processor cannot guess it, and would lose more by guessing than all the
+   * rest costs.
+   */
+  at(place: number): number {
+    const column = place >>> 0;
+    const along = ((place - column) * FULL) >>> 0;
+    const isOwn = (along - (this.#own[column] as number)) >> 31;
+    const alias = this.#alias[column] as number;
+    return alias ^ ((alias ^ column) & isOwn);
   }
 
   /** Fills every column that holds less than 1 from one that holds more, until all hold exactly 1. */
-  #level(): void {
-    const own = this.#own;
+  #level(own: Float64Array): void {
     const low: number[] = [];
     const high: number[] = [];
     own.forEach((share, column) => {

@@ -9,22 +9,13 @@
 import type { Instance } from '../../registry/contract.js';
 import type { Random } from '../../runtime/random.js';
 import { checkNumbers } from '../check-numbers.js';
-import type {
-  Outcome,
-  OutcomeDetails,
-  Pick,
-  Picker,
-  PickerDescription,
-  PickRequest,
-  Policy,
-} from '../policy.js';
+import type { Outcome, Pick, Picker, PickerDescription, PickRequest, Policy } from '../policy.js';
 import { described, describedLoads } from './described.js';
 import type { EndpointStates } from './endpoint-states.js';
 import { hashText } from './hash.js';
 import { HashRing } from './hash-ring.js';
 import { Load, loadsOf, TrackedPick } from './load.js';
 import { preparedPicks } from './prepared-pick.js';
-import { effectiveWeight } from './weights.js';
 
 export interface ConsistentHashOptions {
   /**
@@ -42,13 +33,13 @@ function placeOf(request: PickRequest | undefined, random: Random): number {
 }
 
 class HashedPicks implements Picker {
-  readonly #ring: HashRing;
+  readonly ring: HashRing;
   readonly #picks: readonly Pick[];
   readonly #random: Random;
 
-  constructor(candidates: readonly Instance[], random: Random) {
-    this.#ring = ringOf(candidates);
-    this.#picks = preparedPicks(candidates);
+  constructor(candidates: readonly Instance[], former: HashedPicks | undefined, random: Random) {
+    this.ring = new HashRing(candidates, former?.ring);
+    this.#picks = preparedPicks(candidates, former === undefined ? [] : former.#picks);
     this.#random = random;
   }
 
@@ -58,7 +49,7 @@ class HashedPicks implements Picker {
   }
 
   pick(request?: PickRequest): Pick {
-    const ring = this.#ring;
+    const { ring } = this;
     return this.#picks[ring.owner(ring.find(placeOf(request, this.#random)))] as Pick;
   }
 }
@@ -82,39 +73,34 @@ export class SharedLoad extends Load {
     this.#total.inFlight++;
   }
 
-  override end(outcome: Outcome, startedMs: number, details: OutcomeDetails | undefined): void {
-    super.end(outcome, startedMs, details);
+  override end(outcome: Outcome): void {
+    super.end(outcome);
     this.#total.inFlight--;
   }
 }
 
 export class BoundedHash implements Picker {
   readonly states: EndpointStates<SharedLoad>;
+  readonly ring: HashRing;
   readonly #loads: readonly SharedLoad[];
-  readonly #ring: HashRing;
   readonly #random: Random;
   readonly #total = new Total();
   readonly #bound: number;
   /** Of all endpoints together. */
   readonly #weight: number;
 
-  constructor(
-    candidates: readonly Instance[],
-    states: EndpointStates<SharedLoad>,
-    bound: number,
-    random: Random,
-  ) {
+  constructor(states: EndpointStates<SharedLoad>, ring: HashRing, bound: number, random: Random) {
     this.states = states;
+    this.ring = ring;
     this.#loads = states.current;
     for (const load of this.#loads) load.join(this.#total);
-    this.#ring = ringOf(candidates);
     this.#random = random;
     this.#bound = bound;
     this.#weight = this.#loads.reduce((sum, { weight }) => sum + weight, 0);
   }
 
   pick(request?: PickRequest): Pick {
-    const ring = this.#ring;
+    const { ring } = this;
     const allowed = this.#bound * (this.#total.inFlight + 1);
     let point = ring.find(placeOf(request, this.#random));
     // Ends: were nobody below the bound, all together would have more in flight than they have.
@@ -134,10 +120,6 @@ export class BoundedHash implements Picker {
   }
 }
 
-function ringOf(candidates: readonly Instance[]): HashRing {
-  return new HashRing(candidates.map((instance) => ({ id: instance.id, weight: effectiveWeight(instance) })));
-}
-
 /**
  * For `pick({ key })`, where the key is a string or a number. O(1) on average. Without a key the choice is random by
  * weight. Bounded, each pick is one small object and `done` must be called for it; see `sticky` for the other form.
@@ -147,13 +129,19 @@ function ringOf(candidates: readonly Instance[]): HashRing {
 export function consistentHash({ bound = 1.25 }: ConsistentHashOptions = {}): Policy {
   checkNumbers({ bound: { value: bound, min: 1.01, max: Number.POSITIVE_INFINITY } });
   if (bound === Number.POSITIVE_INFINITY) {
-    return { build: (candidates, _previous, { random }) => new HashedPicks(candidates, random) };
+    return {
+      build(candidates, previous, { random }) {
+        const former = previous instanceof HashedPicks ? previous : undefined;
+        return new HashedPicks(candidates, former, random);
+      },
+    };
   }
   return {
     build(candidates, previous, { clock, random }) {
-      const former = previous instanceof BoundedHash ? previous.states : undefined;
+      const former = previous instanceof BoundedHash ? previous : undefined;
       const create = (instance: Instance): SharedLoad => new SharedLoad(instance, true);
-      return new BoundedHash(candidates, loadsOf(candidates, former, clock.now(), create), bound, random);
+      const states = loadsOf(candidates, former?.states, clock.now(), create);
+      return new BoundedHash(states, new HashRing(candidates, former?.ring), bound, random);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** How fast endpoints answer: of each one a peak-sensitive moving average, of all together the mean. */
-import type { Instance } from '../../registry/contract.js';
+import type { Endpoint, Instance } from '../../registry/contract.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { Outcome, OutcomeDetails } from '../policy.js';
+import type { Outcome, OutcomeDetails, Pick } from '../policy.js';
 import { Load } from './load.js';
 
 export interface LatencyRules {
@@ -22,7 +22,8 @@ const NEARLY_NEW = 0.01;
 export class ClusterLatency {
   readonly rules: LatencyRules;
   readonly clock: Clock;
-  #meanMs: number | undefined;
+  /** NaN until somebody answered. A number always: V8 then keeps it in place instead of allocating each anew. */
+  #meanMs = Number.NaN;
   #measuredAt = 0;
 
   constructor(rules: LatencyRules, clock: Clock) {
@@ -31,12 +32,13 @@ export class ClusterLatency {
   }
 
   get meanMs(): number {
-    return this.#meanMs ?? UNKNOWN_MS;
+    return Number.isNaN(this.#meanMs) ? UNKNOWN_MS : this.#meanMs;
   }
 
   observe(latencyMs: number, nowMs: number): void {
     const memory = this.memory(nowMs - this.#measuredAt);
-    this.#meanMs = latencyMs + ((this.#meanMs ?? latencyMs) - latencyMs) * memory;
+    const excessMs = Number.isNaN(this.#meanMs) ? 0 : this.#meanMs - latencyMs;
+    this.#meanMs = latencyMs + excessMs * memory;
     this.#measuredAt = nowMs;
   }
 
@@ -49,11 +51,12 @@ export class ClusterLatency {
 
 export class AnsweringLoad extends Load {
   readonly #cluster: ClusterLatency;
-  #averageMs: number | undefined;
-  #measuredAt: number;
+  /** NaN until it was measured; see `ClusterLatency`. */
+  #averageMs = Number.NaN;
+  #measuredAt = Number.NaN;
 
-  /** @param seedMs What to take for its latency before it was measured; undefined for the mean of the cluster. */
-  constructor(instance: Instance, trusted: boolean, cluster: ClusterLatency, seedMs: number | undefined) {
+  /** @param seedMs What to take for its latency before it was measured. Default: the mean of the cluster. */
+  constructor(instance: Instance, trusted: boolean, cluster: ClusterLatency, seedMs = Number.NaN) {
     super(instance, trusted);
     this.#cluster = cluster;
     this.#averageMs = seedMs;
@@ -61,23 +64,24 @@ export class AnsweringLoad extends Load {
   }
 
   get isMeasured(): boolean {
-    return this.#averageMs !== undefined;
+    return !Number.isNaN(this.#averageMs);
   }
 
   /** The average as it is worth now: the older it is, the nearer to the mean of the cluster. */
   latencyMs(nowMs: number): number {
     const meanMs = this.#cluster.meanMs;
-    if (this.#averageMs === undefined) return meanMs;
+    if (!this.isMeasured) return meanMs;
     return meanMs + (this.#averageMs - meanMs) * this.#cluster.memory(nowMs - this.#measuredAt);
   }
 
   /** Lower is better: the latency to expect with what is in flight. */
   score(nowMs: number): number {
-    return this.latencyMs(nowMs) * (1 + this.relative);
+    return this.latencyMs(nowMs) * (1 + this.inFlight / this.weight);
   }
 
-  override end(outcome: Outcome, startedMs: number, details: OutcomeDetails | undefined): void {
-    super.end(outcome, startedMs, details);
+  /** @param startedMs When the request was picked. */
+  answer(outcome: Outcome, startedMs: number, details: OutcomeDetails | undefined): void {
+    this.end(outcome);
     const nowMs = this.#cluster.clock.now();
     const tookMs = latencyOf(details, nowMs - startedMs);
     if (outcome === 'ok') this.#answered(tookMs, nowMs);
@@ -87,7 +91,7 @@ export class AnsweringLoad extends Load {
   /** A peak is believed at once, an improvement slowly. Blends what was measured, not what it faded to meanwhile. */
   #answered(tookMs: number, nowMs: number): void {
     this.#cluster.observe(tookMs, nowMs);
-    const excessMs = Math.max((this.#averageMs ?? tookMs) - tookMs, 0);
+    const excessMs = this.isMeasured ? Math.max(this.#averageMs - tookMs, 0) : 0;
     this.#averageMs = tookMs + excessMs * this.#cluster.memory(nowMs - this.#measuredAt);
     this.#measuredAt = nowMs;
   }
@@ -98,8 +102,31 @@ export class AnsweringLoad extends Load {
   }
 }
 
+/** One request at an endpoint whose answers are timed. */
+export class TimedPick implements Pick {
+  readonly instance: Instance;
+  readonly endpoint: Endpoint;
+  readonly #startedMs: number;
+  /** Undefined once it is done. */
+  #load: AnsweringLoad | undefined;
+
+  constructor(load: AnsweringLoad, startedMs: number) {
+    this.instance = load.instance;
+    this.endpoint = load.endpoint;
+    this.#startedMs = startedMs;
+    this.#load = load;
+    load.begin();
+  }
+
+  done(outcome: Outcome, details?: OutcomeDetails): void {
+    const load = this.#load;
+    this.#load = undefined;
+    load?.answer(outcome, this.#startedMs, details);
+  }
+}
+
 /** What the caller reports, unless that is no time at all. */
 function latencyOf(details: OutcomeDetails | undefined, sincePickMs: number): number {
-  const { latencyMs = sincePickMs } = details ?? {};
+  const latencyMs = details?.latencyMs ?? sincePickMs;
   return Math.max(Number.isFinite(latencyMs) ? latencyMs : sincePickMs, SHORTEST_MS);
 }

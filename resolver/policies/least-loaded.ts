@@ -36,22 +36,17 @@ export class LeastLoaded implements Picker {
   #choose(): Load {
     const loads = this.#loads;
     if (loads.length === 1) return loads[0] as Load;
-    const first = this.#draws.first(this.#random);
-    const second = this.#draws.second(first, this.#random);
+    const place = this.#draws.place(this.#random);
+    const first = this.#draws.first(place);
+    const second = this.#draws.second(place, first, this.#random);
     return preferred(loads[first] as Load, loads[second] as Load);
   }
 }
 
-/**
- * The second only when it has less to do and would not have more by this request: ties go to the first, which was drawn
- * by weight. Without the other half a light endpoint beside heavy ones had one request nearly all the time, since none
- * is always less than some, and one is more than its share.
- */
+/** The second only when it is freer: ties go to the first, which was drawn by weight. */
 function preferred(first: Load, second: Load): Load {
   if (second.isOnTrial) return first;
-  return first.isOnTrial || (second.relative < first.relative && second.relativeNext <= first.relativeNext)
-    ? second
-    : first;
+  return first.isOnTrial || second.isFreerThan(first) ? second : first;
 }
 
 const policy: Policy = {

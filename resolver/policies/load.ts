@@ -4,7 +4,7 @@
  * endpoint looks busier than it is from then on.
  */
 import type { Endpoint, Instance } from '../../registry/contract.js';
-import type { Outcome, OutcomeDetails, Pick } from '../policy.js';
+import type { Outcome, Pick } from '../policy.js';
 import { EndpointStates } from './endpoint-states.js';
 import { effectiveWeight } from './weights.js';
 
@@ -13,6 +13,8 @@ const FIRST_IN_FLIGHT = 4;
 
 export class Load {
   instance: Instance;
+  /** That of the instance. Kept here, so that a pick reads nothing else in a list that no cache holds. */
+  endpoint: Endpoint;
   inFlight = 0;
   weight = 1;
   #trusted: boolean;
@@ -20,23 +22,27 @@ export class Load {
   /** @param trusted False for a newcomer, which looks idle whether it answers or not. */
   constructor(instance: Instance, trusted: boolean) {
     this.instance = instance;
+    this.endpoint = instance.endpoint;
     this.#trusted = trusted;
   }
 
   /** The same endpoint as a newer list describes it. */
   update(instance: Instance): void {
     this.instance = instance;
+    this.endpoint = instance.endpoint;
     this.weight = effectiveWeight(instance);
   }
 
-  /** Requests in flight for each unit of weight. */
-  get relative(): number {
-    return this.inFlight / this.weight;
-  }
-
-  /** The same with one request more. */
-  get relativeNext(): number {
-    return (this.inFlight + 1) / this.weight;
+  /**
+   * Whether it has fewer requests in flight for each unit of weight, and would not have more by one more. Without the second
+   * half a light endpoint beside heavy ones had one request nearly all the time, since none is always less than some,
+   * and one is more than its share.
+   */
+  isFreerThan(other: Load): boolean {
+    return (
+      this.inFlight * other.weight < other.inFlight * this.weight &&
+      (this.inFlight + 1) * other.weight <= (other.inFlight + 1) * this.weight
+    );
   }
 
   /** True for a newcomer that has as much to do as it may before its first answer. */
@@ -48,8 +54,7 @@ export class Load {
     this.inFlight++;
   }
 
-  /** @param _startedMs When the request was picked; 0 where nobody measures. */
-  end(outcome: Outcome, _startedMs: number, _details: OutcomeDetails | undefined): void {
+  end(outcome: Outcome): void {
     this.inFlight--;
     if (outcome === 'ok') this.#trusted = true;
   }
@@ -73,20 +78,19 @@ export function loadsOf<L extends Load>(
 export class TrackedPick implements Pick {
   readonly instance: Instance;
   readonly endpoint: Endpoint;
-  readonly #startedMs: number;
+  /** Undefined once it is done. */
   #load: Load | undefined;
 
-  constructor(load: Load, startedMs = 0) {
+  constructor(load: Load) {
     this.instance = load.instance;
-    this.endpoint = load.instance.endpoint;
-    this.#startedMs = startedMs;
+    this.endpoint = load.endpoint;
     this.#load = load;
     load.begin();
   }
 
-  done(outcome: Outcome, details?: OutcomeDetails): void {
+  done(outcome: Outcome): void {
     const load = this.#load;
     this.#load = undefined;
-    load?.end(outcome, this.#startedMs, details);
+    load?.end(outcome);
   }
 }

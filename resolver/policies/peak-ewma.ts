@@ -16,8 +16,8 @@ import { checkNumbers } from '../check-numbers.js';
 import type { Pick, Picker, PickerDescription, Policy, PolicyContext } from '../policy.js';
 import { describedLoads } from './described.js';
 import type { EndpointStates } from './endpoint-states.js';
-import { AnsweringLoad, ClusterLatency, type LatencyRules } from './latency.js';
-import { loadsOf, TrackedPick } from './load.js';
+import { AnsweringLoad, ClusterLatency, type LatencyRules, TimedPick } from './latency.js';
+import { loadsOf } from './load.js';
 import { TwoDraws } from './two-draws.js';
 
 export interface PeakEwmaOptions {
@@ -58,7 +58,7 @@ export class PeakEwma implements Picker {
 
   pick(): Pick {
     const nowMs = this.#clock.now();
-    return new TrackedPick(this.#choose(nowMs), nowMs);
+    return new TimedPick(this.#choose(nowMs), nowMs);
   }
 
   describe(): PickerDescription {
@@ -73,10 +73,11 @@ export class PeakEwma implements Picker {
   #choose(nowMs: number): AnsweringLoad {
     const loads = this.#loads;
     if (loads.length === 1) return loads[0] as AnsweringLoad;
-    const first = this.#draws.first(this.#random);
+    const place = this.#draws.place(this.#random);
+    const first = this.#draws.first(place);
     const one = loads[first] as AnsweringLoad;
     if (fraction(this.#random) < this.#floorShare) return one;
-    const other = loads[this.#draws.second(first, this.#random)] as AnsweringLoad;
+    const other = loads[this.#draws.second(place, first, this.#random)] as AnsweringLoad;
     if (other.isOnTrial) return one;
     return one.isOnTrial || other.score(nowMs) < CLEARLY_BETTER * one.score(nowMs) ? other : one;
   }
@@ -114,14 +115,21 @@ function answeringLoads(
   cluster: ClusterLatency,
   nowMs: number,
 ): EndpointStates<AnsweringLoad> {
-  const seedMs = former && medianOf(former.states.current, nowMs);
-  const create = (instance: Instance): AnsweringLoad =>
-    new AnsweringLoad(instance, former === undefined, cluster, seedMs);
+  let seed: { readonly ms: number | undefined } | undefined;
+  const create = (instance: Instance): AnsweringLoad => {
+    seed ??= { ms: former && medianOf(former.states.current, nowMs) };
+    return new AnsweringLoad(instance, former === undefined, cluster, seed.ms);
+  };
   return loadsOf(candidates, former?.states, nowMs, create);
 }
 
+/** That of so many is near enough to that of all. */
+const SAMPLE = 255;
+
 /** Undefined when nobody has answered yet. */
 function medianOf(loads: readonly AnsweringLoad[], nowMs: number): number | undefined {
-  const known = loads.filter(({ isMeasured }) => isMeasured).map((load) => load.latencyMs(nowMs));
-  return known.sort((a, b) => a - b)[known.length >> 1];
+  const known = loads.filter(({ isMeasured }) => isMeasured);
+  const step = Math.ceil(known.length / SAMPLE);
+  const sample = known.filter((_, at) => at % step === 0).map((load) => load.latencyMs(nowMs));
+  return sample.sort((a, b) => a - b)[sample.length >> 1];
 }

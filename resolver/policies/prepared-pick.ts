@@ -15,6 +15,19 @@ class PreparedPick implements Pick {
   done(): void {}
 }
 
-export function preparedPicks(candidates: readonly Instance[]): readonly Pick[] {
-  return candidates.map((instance) => new PreparedPick(instance));
+/** @param former Those of the list before, of which the ones for the same instances are taken over. */
+export function preparedPicks(
+  candidates: readonly Instance[],
+  former: readonly Pick[] = [],
+): readonly Pick[] {
+  let old = 0;
+  return candidates.map((instance) => {
+    while (old < former.length && isBefore((former[old] as Pick).instance, instance)) old++;
+    const pick = former[old];
+    return pick?.instance === instance ? pick : new PreparedPick(instance);
+  });
+}
+
+function isBefore(former: Instance, instance: Instance): boolean {
+  return former !== instance && former.id < instance.id;
 }

@@ -2,7 +2,6 @@
  * Random: each pick independent of all others, in proportion to the weights. Many clients cannot fall into step with
  * one another, at the price of a less even spread than round-robin over few picks.
  */
-import type { Instance } from '../../registry/contract.js';
 import { below, type Random } from '../../runtime/random.js';
 import type { Pick, Picker, PickerDescription, Policy } from '../policy.js';
 import { AliasTable } from './alias-table.js';
@@ -11,41 +10,41 @@ import { preparedPicks } from './prepared-pick.js';
 import { effectiveWeight, haveEqualWeights } from './weights.js';
 
 class EvenChance implements Picker {
-  readonly #picks: readonly Pick[];
+  readonly picks: readonly Pick[];
   readonly #random: Random;
 
-  constructor(candidates: readonly Instance[], random: Random) {
-    this.#picks = preparedPicks(candidates);
+  constructor(picks: readonly Pick[], random: Random) {
+    this.picks = picks;
     this.#random = random;
   }
 
   pick(): Pick {
-    const picks = this.#picks;
+    const { picks } = this;
     return picks[below(this.#random, picks.length)] as Pick;
   }
 
   describe(): PickerDescription {
-    return describedChance(this.#picks);
+    return describedChance(this.picks);
   }
 }
 
 class WeightedChance implements Picker {
-  readonly #picks: readonly Pick[];
+  readonly picks: readonly Pick[];
   readonly #table: AliasTable;
   readonly #random: Random;
 
-  constructor(candidates: readonly Instance[], random: Random) {
-    this.#picks = preparedPicks(candidates);
-    this.#table = new AliasTable(candidates.map(effectiveWeight));
+  constructor(picks: readonly Pick[], random: Random) {
+    this.picks = picks;
+    this.#table = new AliasTable(picks.map(({ instance }) => effectiveWeight(instance)));
     this.#random = random;
   }
 
   pick(): Pick {
-    return this.#picks[this.#table.draw(this.#random)] as Pick;
+    return this.picks[this.#table.draw(this.#random)] as Pick;
   }
 
   describe(): PickerDescription {
-    return describedChance(this.#picks);
+    return describedChance(this.picks);
   }
 }
 
@@ -57,10 +56,10 @@ function describedChance(picks: readonly Pick[]): PickerDescription {
 }
 
 const policy: Policy = {
-  build(candidates, _previous, { random }) {
-    return haveEqualWeights(candidates)
-      ? new EvenChance(candidates, random)
-      : new WeightedChance(candidates, random);
+  build(candidates, previous, { random }) {
+    const isOurs = previous instanceof EvenChance || previous instanceof WeightedChance;
+    const picks = preparedPicks(candidates, isOurs ? previous.picks : []);
+    return haveEqualWeights(candidates) ? new EvenChance(picks, random) : new WeightedChance(picks, random);
   },
 };
 

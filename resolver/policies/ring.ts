@@ -4,6 +4,7 @@
  * and endpoints that stay differ by at most one pick however often others come and go.
  */
 import type { Instance } from '../../registry/contract.js';
+import { firstNotBefore } from '../../registry/snapshot.js';
 import { below, type Random } from '../../runtime/random.js';
 import { type Pick, type Picker, type PickerDescription, sameEndpoint } from '../policy.js';
 import { described } from './described.js';
@@ -14,9 +15,12 @@ export class Ring implements Picker {
   readonly #picks: readonly Pick[];
   #next: number;
 
-  /** @param next The index of the endpoint that is due first. */
-  constructor(members: readonly Instance[], next: number) {
-    this.#picks = preparedPicks(members);
+  /**
+   * @param next The index of the endpoint that is due first.
+   * @param former The ring before, whose prepared picks go on.
+   */
+  constructor(members: readonly Instance[], next: number, former?: Ring) {
+    this.#picks = preparedPicks(members, former === undefined ? [] : former.#picks);
     this.#next = next;
   }
 
@@ -40,10 +44,14 @@ export class Ring implements Picker {
     return this.#picks.length;
   }
 
+  /** The member that is due in so many turns, from 0 to `size` - 1. */
+  due(turns: number): Instance {
+    return (this.#picks[(this.#next + turns) % this.#picks.length] as Pick).instance;
+  }
+
   /** The members, the one that is due first. */
   upcoming(): Instance[] {
-    const members = this.#picks.map(({ instance }) => instance);
-    return [...members.slice(this.#next), ...members.slice(0, this.#next)];
+    return Array.from(this.#picks, (_, turns) => this.due(turns));
   }
 }
 
@@ -52,15 +60,16 @@ export class Ring implements Picker {
  * one it starts at a random place, so that many clients do not begin with the same endpoint.
  */
 export function continueRing(members: readonly Instance[], previous: Ring | undefined, random: Random): Ring {
-  return new Ring(members, firstSurvivor(members, previous) ?? below(random, members.length));
+  return new Ring(members, firstSurvivor(members, previous) ?? below(random, members.length), previous);
 }
 
 function firstSurvivor(members: readonly Instance[], previous: Ring | undefined): number | undefined {
   if (previous === undefined) return undefined;
-  const indexes = new Map(members.map(({ id }, index) => [id, index]));
-  for (const due of previous.upcoming()) {
-    const index = indexes.get(due.id);
-    if (index !== undefined && sameEndpoint(members[index] as Instance, due)) return index;
+  for (let turns = 0; turns < previous.size; turns++) {
+    const due = previous.due(turns);
+    const index = firstNotBefore(members, due.id);
+    const member = members[index];
+    if (member !== undefined && sameEndpoint(member, due)) return index;
   }
   return undefined;
 }

@@ -7,6 +7,8 @@ import { below, type Random } from '../../runtime/random.js';
 import { AliasTable } from './alias-table.js';
 import { haveEqualWeights, type Weighted } from './weights.js';
 
+const TWO_TO_32 = 2 ** 32;
+
 export class TwoDraws {
   readonly #count: number;
   /** Undefined when all weights are equal. */
@@ -20,21 +22,32 @@ export class TwoDraws {
       : new AliasTable(candidates.map(({ weight }) => weight));
   }
 
-  /** An index, with the chance of its weight. O(1). */
-  first(random: Random): number {
-    return this.#table === undefined ? below(random, this.#count) : this.#table.draw(random);
+  /** A place among the candidates: at one of them, and so far along it. Uniform over all. */
+  place(random: Random): number {
+    return (random.next() * this.#count) / TWO_TO_32;
+  }
+
+  /** The index that a place leads to, with the chance of its weight. O(1). */
+  first(place: number): number {
+    return this.#table === undefined ? place >>> 0 : this.#table.at(place);
   }
 
   /**
-   * Another index than `first`, with two candidates or more: drawn by weight, or evenly among the others when that
-   * drew the same. Not drawn until it differs, which beside one heavy candidate could take for ever.
+   * Another index than `first`, with two candidates or more. Of equal weights, how far along the first one the place is
+   * decides: one random number has enough bits for both. Of others it is drawn by weight, or evenly among the rest when
+   * that drew the same; not drawn until it differs, which beside one heavy candidate could take for ever.
    */
-  second(first: number, random: Random): number {
-    if (this.#table !== undefined) {
-      const drawn = this.#table.draw(random);
-      if (drawn !== first) return drawn;
-    }
-    const other = below(random, this.#count - 1);
-    return other < first ? other : other + 1;
+  second(place: number, first: number, random: Random): number {
+    if (this.#table === undefined) return skipping(first, ((place - first) * (this.#count - 1)) >>> 0);
+    const drawn = this.#table.draw(random);
+    return drawn === first ? skipping(first, below(random, this.#count - 1)) : drawn;
   }
+}
+
+/**
+ * The index among all of one among the others. In signs and without a branch: which way it would go is chance, and a
+ * processor that guesses wrong every other time loses more by it than all the rest of a draw costs.
+ */
+function skipping(left: number, other: number): number {
+  return other + 1 + ((other - left) >> 31);
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { TOPICS } from '../../bench/options.js';
+import { PEERS } from '../../bench/peer.js';
 import type { Traffic } from '../../bench/traffic.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/bench/main.js', import.meta.url));
@@ -81,6 +82,15 @@ interface HttpRow {
   readonly failedPercent: number;
 }
 
+const UPDATED = [
+  'round-robin',
+  'random',
+  'least loaded',
+  'peak EWMA',
+  'consistent hash',
+  'subset of 20, round-robin',
+];
+
 const spread = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
 
 describe('the bench program', () => {
@@ -106,22 +116,49 @@ describe('the bench program', () => {
   }, async () => {
     const { code, stdout, stderr } = await bench('--quick', '--json', 'pick');
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('measuring pick') });
-    const [machine, pick, ...others] = tablesIn(stdout);
-    expect(others).toEqual([]);
+    const [machine, ...picks] = tablesIn(stdout);
     expect(machine?.rows).toEqual([
       expect.objectContaining({ node: process.versions.node, cores: expect.any(Number) }),
     ]);
-    const contenders = new Set(pick?.rows.map(({ contender }) => contender));
-    expect([...contenders]).toEqual(expect.arrayContaining(['bare counter', 'round-robin', 'random']));
-    for (const row of pick?.rows ?? []) {
+    expect(picks.map(({ title }) => title)).toEqual([
+      expect.stringContaining('ns by number of endpoints'),
+      expect.stringContaining('times the bare loop'),
+      expect.stringContaining('bytes allocated'),
+    ]);
+    const cell = { nanoseconds: spread, timesFloor: spread, bytes: expect.any(Number) };
+    for (const pick of picks) {
+      expect(contendersOf(pick)).toEqual(expect.arrayContaining(['bare counter', 'least loaded', ...PEERS]));
+      for (const { sizes } of pick.rows) {
+        expect(sizes).toEqual([
+          { endpoints: 10, ...cell },
+          { endpoints: 1000, ...cell },
+        ]);
+      }
+    }
+  });
+
+  test('prints what a change of a list costs, what many do in a second, and the memory of an endpoint', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const { code, stdout } = await bench('--quick', '--json', 'updates');
+    expect(code).toBe(0);
+    const [, changes, bursts, memory, ...others] = tablesIn(stdout);
+    expect(others).toEqual([]);
+    for (const table of [changes, bursts, memory]) {
+      expect(contendersOf(table)).toEqual([...UPDATED, ...PEERS.filter((name) => !name.endsWith('Random'))]);
+    }
+    for (const row of changes?.rows ?? [])
+      expect(row).toMatchObject({ milliseconds: spread, processorMs: spread });
+    for (const row of bursts?.rows ?? []) {
       expect(row).toMatchObject({
-        contender: expect.any(String),
-        endpoints: expect.any(Number),
-        nanoseconds: spread,
-        timesFloor: spread,
-        bytes: expect.any(Number),
+        longestStallMs: spread,
+        longestTurnMs: spread,
+        pickP99Us: spread,
+        lastKnownMs: spread,
+        processor: spread,
       });
     }
+    for (const row of memory?.rows ?? []) expect(row).toMatchObject({ bytesPerEndpoint: expect.any(Number) });
   });
 
   test('prints how long a dead service is still listed, beside a connection that closes', {

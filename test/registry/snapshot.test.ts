@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Instance, Snapshot } from '../../registry/contract.js';
 import { sameInstance } from '../../registry/instance.js';
-import { diff, isEmptyChange, patchedSnapshot, snapshotOf } from '../../registry/snapshot.js';
+import { diff, isEmptyChange, patchedSnapshot, placesIn, snapshotOf } from '../../registry/snapshot.js';
 import { instanceOf } from '../../registry/testing/index.js';
 
 const instance = (id: string, weight = 1): Instance => instanceOf({ service: 'orders', id, weight });
@@ -144,5 +144,39 @@ describe('a patched snapshot', () => {
     const after = patchedSnapshot(before, new Map([['b', instance('b', 9)]]), 2);
     expect(after.instances[0]).toBe(before.instances[0]);
     expect(after.instances[2]).toBe(before.instances[2]);
+  });
+});
+
+describe('the places of a list in the one before', () => {
+  const places = (before: string, after: string) => {
+    const { former, ...others } = placesIn(
+      [...before].map((id) => ({ id })),
+      [...after].map((id) => ({ id })),
+    );
+    return { former: [...former], ...others };
+  };
+
+  test.each([
+    ['', '', { former: [], joined: [], gone: [] }],
+    ['', 'ab', { former: [-1, -1], joined: [0, 1], gone: [] }],
+    ['ab', '', { former: [], joined: [], gone: [0, 1] }],
+    ['bd', 'abcde', { former: [-1, 0, -1, 1, -1], joined: [0, 2, 4], gone: [] }],
+    ['abcde', 'bd', { former: [1, 3], joined: [], gone: [0, 2, 4] }],
+    ['ac', 'bc', { former: [-1, 1], joined: [0], gone: [0] }],
+  ])('from %j to %j', (before, after, expected) => {
+    expect(places(before, after)).toEqual(expected);
+  });
+
+  test('are found by id in any two lists, also in those that are not sorted', () => {
+    const ids = fc.uniqueArray(fc.constantFrom(...'abcdefghijk'));
+    fc.assert(
+      fc.property(ids, ids, fc.boolean(), (one, other, isSorted) => {
+        const [before, after] = isSorted ? [one.toSorted(), other.toSorted()] : [one, other];
+        const { former, joined, gone } = places(before.join(''), after.join(''));
+        expect(former).toEqual(after.map((id) => before.indexOf(id)));
+        expect(joined.map((at) => after[at])).toEqual(after.filter((id) => !before.includes(id)));
+        expect(gone.map((at) => before[at])).toEqual(before.filter((id) => !after.includes(id)));
+      }),
+    );
   });
 });

@@ -128,6 +128,23 @@ describe('a list with addresses that may not be used', () => {
     expect(discovery.status()[0]?.rejectedEntries).toBe(2);
   });
 
+  it('is judged anew for whoever has moved, and for nobody else', async () => {
+    const { clock, registry, discovery } = await fixture();
+    const orders = discovery.service('orders');
+    const hosts = { a: '10.0.0.1', b: '169.254.169.254', c: '127.0.0.1' };
+    const used = async (changes: Partial<typeof hosts>): Promise<readonly string[] | undefined> => {
+      Object.assign(hosts, changes);
+      registry.list(Object.entries(hosts).map(([id, host]) => instance({ id, host })));
+      await settled(clock);
+      return orders.snapshot?.instances.map(({ id }) => id);
+    };
+    expect(await used({})).toEqual(['a']);
+    expect(await used({ b: '10.0.0.2' })).toEqual(['a', 'b']);
+    expect(await used({ a: '127.0.0.1', c: '10.0.0.1' })).toEqual(['b', 'c']);
+    expect(await used({})).toEqual(['b', 'c']);
+    expect(orders.refused.map(({ entry }) => entry)).toEqual(['a']);
+  });
+
   it('is empty when it has nothing else, and says why', async () => {
     const { clock, registry, discovery } = await fixture();
     const orders = discovery.service('orders');

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Instance } from '../../registry/contract.js';
 import { EndpointStates } from '../../resolver/index.js';
 import { instance, instances } from './memory-registry.js';
 
@@ -53,4 +54,28 @@ test('what left for good is forgotten: only the list and who left in the last mi
       }
     }),
   );
+});
+
+test('states are found by endpoint after any changes, asked for or not in between', () => {
+  const create = counter();
+  const lists = ['a b c', 'b c d', 'a d', 'a b c d'].map((ids) => instances(ids.split(' ')));
+  let states = new EndpointStates(lists[0] as Instance[], undefined, 0, create);
+  for (const [step, list] of lists.entries()) {
+    states = new EndpointStates(list, states, step, create);
+    if (step !== 1) expect(list.map((each) => states.find(each))).toEqual(states.current);
+  }
+  expect(states.current).toEqual([1, 2, 3, 4]);
+  const moved = [instance({ id: 'a', port: 81 }), ...instances(['b'])];
+  states = new EndpointStates(moved, states, 10, create);
+  expect(moved.map((each) => states.find(each))).toEqual([5, 2]);
+  expect(states.find(instance({ id: 'a' }))).toBeUndefined();
+  expect(instances(['c', 'd', 'e']).map((each) => states.find(each))).toEqual([3, 4, undefined]);
+});
+
+test('the order of a list is of no account', () => {
+  const create = counter();
+  const first = new EndpointStates(instances(['b', 'a', 'd']), undefined, 0, create);
+  const second = new EndpointStates(instances(['d', 'c', 'b', 'a']), first, 0, create);
+  expect(second.current).toEqual([3, 4, 1, 2]);
+  expect(second.size).toBe(4);
 });

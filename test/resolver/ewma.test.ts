@@ -36,7 +36,7 @@ describe('the latency of an endpoint', () => {
     const load = new AnsweringLoad(instance({ id: 'a' }), true, cluster, seedMs);
     const end = (outcome: Outcome, latencyMs?: number, sincePickMs = 0): void => {
       load.begin();
-      load.end(outcome, clock.now() - sincePickMs, latencyMs === undefined ? {} : { latencyMs });
+      load.answer(outcome, clock.now() - sincePickMs, latencyMs === undefined ? {} : { latencyMs });
     };
     return { clock, cluster, load, end, now: () => load.latencyMs(clock.now()) };
   }
@@ -201,6 +201,19 @@ describe('an endpoint that joins later (T9)', () => {
   it('is taken for as fast as the median, and so gets its tenth', () => {
     expect(shareOf('new', joined(40).slice(0, 1))).toBeGreaterThan(0.05);
     expect(shareOf('new', joined(40).slice(0, 1))).toBeLessThan(0.15);
+  });
+
+  it.each([9, 255, 256, 2000])('is taken for about as fast as the median of %i', (count) => {
+    const chain = new Chain(peakEwma());
+    const list = instances(count);
+    for (const [at, load] of (chain.list(list) as PeakEwma).states.current.entries()) {
+      load.begin();
+      load.answer('ok', 0, { latencyMs: 1 + at });
+    }
+    const { current } = (chain.list([...list, instance({ id: 'new' })]) as PeakEwma).states;
+    expect(Math.abs((current.at(-1)?.latencyMs(0) as number) - count / 2)).toBeLessThanOrEqual(
+      1 + count / 100,
+    );
   });
 
   it('gets little when it hangs from the start', () => {

@@ -20,6 +20,10 @@ function moved(before: readonly string[], after: readonly string[]): number {
   return before.filter((id, at) => id !== after[at]).length / before.length;
 }
 
+function pointsOf(ring: HashRing): Int32Array {
+  return Int32Array.from({ length: ring.points }, (_, point) => ring.owner(point));
+}
+
 function inFlight(picker: Picker): number[] {
   return (picker as BoundedHash).states.current.map((load) => load.inFlight);
 }
@@ -214,6 +218,35 @@ describe('the ring', () => {
     const owners = new Set(Array.from({ length: ring.points }, (_, point) => ring.owner(point)));
     expect(owners.size).toBe(10_000);
     expect(ring.points).toBeLessThan(2 ** 19);
+  });
+
+  it('is the same after any changes of the list as one that is built anew', () => {
+    const weights = fc.oneof(fc.constant(0), fc.constant(1), fc.double({ min: 0.01, max: 50, noNaN: true }));
+    const list = fc
+      .uniqueArray(fc.tuple(fc.nat(30), weights), { minLength: 1, selector: ([n]) => n })
+      .map((entries) =>
+        entries.map(([n, weight]) => ({ id: `i${n}`, weight })).sort((a, b) => (a.id < b.id ? -1 : 1)),
+      );
+    fc.assert(
+      fc.property(fc.array(list, { minLength: 1, maxLength: 6 }), (lists) => {
+        let ring: HashRing | undefined;
+        for (const members of lists) {
+          ring = new HashRing(members, ring);
+          expect(pointsOf(ring)).toEqual(pointsOf(new HashRing(members)));
+        }
+      }),
+    );
+  });
+
+  it('is so also where the hashes of two members are the same', () => {
+    const members = Array.from({ length: 10_000 }, (_, n) => ({
+      id: `i${`${n}`.padStart(5, '0')}`,
+      weight: 1,
+    }));
+    const others = members.filter((_, n) => n % 100 !== 7);
+    const following = new HashRing(members, new HashRing(others));
+    expect(pointsOf(following)).toEqual(pointsOf(new HashRing(members)));
+    expect(pointsOf(new HashRing(others, following))).toEqual(pointsOf(new HashRing(others)));
   });
 
   it('finds for any hash the first point at or after it, round the end', () => {

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../registry/contract.js';
-import { type Picker, type Policy, random, roundRobin, seededRandom } from '../../resolver/index.js';
+import {
+  type Pick,
+  type Picker,
+  type Policy,
+  random,
+  roundRobin,
+  seededRandom,
+} from '../../resolver/index.js';
 import { shuffled } from '../../runtime/random.js';
 import { instance, instances } from './memory-registry.js';
 import { build, chiSquare, chiSquareLimit, picked, tally, weighted } from './picking.js';
@@ -37,6 +44,25 @@ describe.each(BOTH)('%s', (_name, policy) => {
     const before = build(policy(), instances(['a']));
     const [updated] = [instance({ id: 'a', weight: 9 })];
     expect(build(policy(), [updated as Instance], 1, before).pick()?.instance).toBe(updated);
+  });
+
+  it('keeps the picks of the endpoints that stayed, so that a long list is not built anew', () => {
+    const picksOf = (picker: Picker) =>
+      new Map(
+        Array.from({ length: 400 }, () => picker.pick() as Pick).map((pick) => [pick.instance.id, pick]),
+      );
+    const [a, b, c, d, e] = instances(['a', 'b', 'c', 'd', 'e']) as [
+      Instance,
+      Instance,
+      Instance,
+      Instance,
+      Instance,
+    ];
+    const before = build(policy(), [b, c, d]);
+    const known = picksOf(before);
+    const now = picksOf(build(policy(), [a, b, d, e], 1, before));
+    expect([...now.keys()].sort()).toEqual(['a', 'b', 'd', 'e']);
+    for (const id of ['b', 'd']) expect(now.get(id)).toBe(known.get(id));
   });
 
   it('treats equal weights alike whatever they are, zero included', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Instance } from '../../registry/contract.js';
 import { roundRobin, subset } from '../../resolver/index.js';
+import { hashText } from '../../resolver/policies/hash.js';
 import { instance, instances } from './memory-registry.js';
 import { build, Chain, chiSquare, chiSquareLimit, picked, weighted } from './picking.js';
 
@@ -49,6 +50,18 @@ test('a change that concerns nobody it uses changes nothing, another only one pl
   }
   const joined = chosen([...list, instance({ id: 'joined' })], 32, 'client');
   expect([...before].filter((each) => !joined.has(each)).length).toBe(joined.has('joined') ? 1 : 0);
+});
+
+test.each([
+  { of: 2, size: 1 },
+  { of: 30, size: 29 },
+  { of: 3000, size: 1 },
+  { of: 3000, size: 700 },
+])('it uses those $size of $of that rank lowest', ({ of, size }) => {
+  const list = instances(of);
+  const ranks = list.map(({ id }) => ({ id, rank: hashText(id, hashText('client')) }));
+  const lowest = ranks.sort((a, b) => a.rank - b.rank).slice(0, size);
+  expect(chosen(list, size, 'client')).toEqual(new Set(lowest.map(({ id }) => id).sort()));
 });
 
 test('weights change nobody', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import type { Instance } from '../../../registry/contract.js';
 import { diff, snapshotOf } from '../../../registry/snapshot.js';
 import {
@@ -72,6 +72,23 @@ describe('what is held after a registry that is well (T26)', () => {
   ])('%s', (_, lists, held) => {
     expect(heldIn(play(lists))).toBe(held);
   });
+});
+
+test('after a registry that was away, what is missing is held when it is more than the share of the list', () => {
+  const all = Array.from({ length: 200 }, (_, n) => instance({ id: `i${n}`, port: n + 1 }));
+  for (const share of [0, 0.1, 0.3, 0.5, 0.7, 1]) {
+    for (let missing = 1; missing <= 200; missing++) {
+      const step = {
+        before: all,
+        after: snapshotOf('orders', all.slice(missing), 0).instances,
+        removed: all.slice(0, missing),
+        nowMs: 0,
+        inTrouble: true,
+      };
+      const { held } = afterList(NOTHING_HELD, step, { holdMs: 1, share });
+      expect(held.size).toBe(missing > share * 200 ? missing : 0);
+    }
+  }
 });
 
 describe('what is held after a registry that was away', () => {
