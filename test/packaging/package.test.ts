@@ -168,7 +168,7 @@ test('where the package zookeeper is missing, only the native driver is, and say
     await (await open('zookeeper://127.0.0.1:9')).close();
     await open('zookeeper://127.0.0.1:9?driver=native').catch(({ code, message }) => console.log(code, message));`;
   expect(await node(fresh, 'mjs', script)).toMatch(
-    /^DRIVER_MISSING \?driver=native needs the npm package "zookeeper"/,
+    /^DRIVER_MISSING zookeeper:\/\/…\?driver=native needs the npm package "zookeeper"/,
   );
 });
 
