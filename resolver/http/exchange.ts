@@ -50,9 +50,10 @@ export class Exchange {
   begin(): void {
     const { handle, calls, retry } = this.#way;
     const pick = handle.pick(this.#facts);
-    if (retry !== undefined) this.#budget(retry).deposit(calls.clock.now());
+    const nowMs = calls.clock.now();
+    if (retry !== undefined) this.#budget(retry).deposit(nowMs);
     calls.counters.calls++;
-    this.#sendTo(pick);
+    this.#sendTo(pick, nowMs);
   }
 
   /** The caller wants no answer any more. */
@@ -65,30 +66,33 @@ export class Exchange {
     const { retry, calls } = this.#way;
     if (retry === undefined || this.#givenUp || !maySendAgain(this.#request, failure, retry)) return false;
     const tried = this.#noteTried();
-    const pick = tried.size > retry.retries ? undefined : this.#another(retry, tried);
+    const nowMs = calls.clock.now();
+    const pick = tried.size > retry.retries ? undefined : this.#another(retry, tried, nowMs);
     if (pick === undefined) return false;
     calls.counters.retries++;
-    this.#sendTo(pick);
+    this.#sendTo(pick, nowMs);
     return true;
   }
 
   /** One that has not had it, paid for; undefined when there is none, or no budget left. */
-  #another(retry: RetryPlan, tried: ReadonlySet<string>): Pick | undefined {
+  #another(retry: RetryPlan, tried: ReadonlySet<string>, nowMs: number): Pick | undefined {
     const { handle, calls } = this.#way;
     const pick = handle.pickOther(tried, this.#facts);
-    if (pick === undefined || this.#budget(retry).withdraw(calls.clock.now())) return pick;
+    if (pick === undefined || this.#budget(retry).withdraw(nowMs)) return pick;
     calls.counters.budgetRefusals++;
     pick.done('cancelled');
     return undefined;
   }
 
-  #sendTo(pick: Pick): void {
-    const { pools, calls, life } = this.#way;
+  #sendTo(pick: Pick, nowMs: number): void {
+    const { pools, calls, life: context } = this.#way;
     const pool = pools.get(pick.instance);
+    const life = new RequestLife(pick, pool, context, nowMs);
     this.#pick = pick;
     calls.counters.attempts++;
     pool.enter();
-    pool.dispatch(this.#request, accounted(this.#handler, new RequestLife(pick, pool, life), this));
+    pool.dispatch(this.#request, accounted(this.#handler, life, this));
+    life.handedOver();
   }
 
   #noteTried(): ReadonlySet<string> {

@@ -34,17 +34,29 @@ export class RequestLife {
   readonly #pick: Pick;
   readonly #lane: Lane;
   readonly #context: LifeContext;
+  /** Now, while it is handed over. */
+  #handedMs: number | undefined;
   #sentMs: number | undefined;
   #latencyMs: number | undefined;
   #status = 0;
   #retryAfterMs: number | undefined;
   #settled = false;
 
-  /** The request has entered its lane. */
-  constructor(pick: Pick, lane: Lane, context: LifeContext) {
+  /**
+   * The request has entered its lane.
+   *
+   * @param nowMs Spares a look at the clock where the request goes out at once; then `handedOver` is to be called.
+   */
+  constructor(pick: Pick, lane: Lane, context: LifeContext, nowMs?: number) {
     this.#pick = pick;
     this.#lane = lane;
     this.#context = context;
+    this.#handedMs = nowMs;
+  }
+
+  /** From now on time passes. */
+  handedOver(): void {
+    this.#handedMs = undefined;
   }
 
   get stalled(): StalledBodies {
@@ -53,7 +65,7 @@ export class RequestLife {
 
   /** It goes out on a connection; again when a broken connection is replaced by another. */
   sent(): void {
-    this.#sentMs = this.#context.clock.now();
+    this.#sentMs = this.#handedMs ?? this.#context.clock.now();
   }
 
   /**
