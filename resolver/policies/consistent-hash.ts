@@ -25,6 +25,9 @@ export interface ConsistentHashOptions {
   readonly bound?: number;
 }
 
+/** A share that is a whole number may come out a little above it, by rounding, and would let one request more through. */
+const ALMOST = 1 - 1e-9;
+
 /** Where on the ring a request belongs. Without a usable key anywhere: chance then decides, by weight. */
 function placeOf(request: PickRequest | undefined, random: Random): number {
   const key = request?.key;
@@ -113,7 +116,7 @@ export class BoundedHash implements Picker {
 
   #isFull(owner: number, perWeight: number): boolean {
     const load = this.#loads[owner] as SharedLoad;
-    return load.inFlight >= perWeight * load.weight;
+    return load.inFlight >= perWeight * load.weight * ALMOST;
   }
 }
 

@@ -133,6 +133,12 @@ describe('a bounded load (Mirrokni, Thorup, Zadimoghaddam 2018)', () => {
     );
   });
 
+  it('holds the bound also where a share is a whole number', () => {
+    const picker = build(consistentHash({ bound: 1.25 }), weighted([14, 16, 20]));
+    for (let n = 0; n < 6; n++) picker.pick({ key: 0 });
+    expect(Math.max(...inFlight(picker))).toBe(3);
+  });
+
   it('counts what is in flight through changes of the list, and ends at 0', () => {
     const chain = new Chain(consistentHash());
     const open: Pick[] = [];

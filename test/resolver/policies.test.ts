@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../registry/contract.js';
-import { type Pick, type Picker, type Policy, random, roundRobin, seededRandom } from '../../resolver/index.js';
+import {
+  type Pick,
+  type Picker,
+  type Policy,
+  random,
+  roundRobin,
+  seededRandom,
+} from '../../resolver/index.js';
 import { shuffled } from '../../runtime/random.js';
 import { instance, instances } from './memory-registry.js';
 import { build, chiSquare, chiSquareLimit, picked, tally, weighted } from './picking.js';
