@@ -1,4 +1,5 @@
 /** What a long list takes of memory beyond a short one, for each endpoint: on the heap and in typed arrays. */
+import { setFlagsFromString } from 'node:v8';
 import { exposedGc } from './garbage.js';
 import type { ListRegistry } from './list-registry.js';
 import { isPeer, listOf, openOurs, openPeer } from './updates-balanced.js';
@@ -8,6 +9,8 @@ const FEW = 10;
 /** Of garbage: what one frees may let the next free more. */
 const COLLECTIONS = 5;
 const collect = exposedGc();
+// Otherwise each collection also frees what code was compiled to that has not run for a while.
+setFlagsFromString('--no-flush-bytecode');
 
 export async function memoryRound(name: UpdatesContender, size: number): Promise<MemoryRound> {
   const held: unknown[] = [];
