@@ -22,6 +22,8 @@ export class Route {
   readonly #handle: ServiceHandle;
   readonly #context: RouteContext;
   readonly #way: Way;
+  /** Whether a list has come. Remembered, because every request asks. */
+  #isListed = false;
 
   constructor(handle: ServiceHandle, pools: EndpointPools, context: RouteContext) {
     const { life, retry } = context;
@@ -37,8 +39,9 @@ export class Route {
 
   /** Throws where nothing can be picked. */
   dispatch(options: Options, handler: Handler): void {
-    if (this.#handle.snapshot === undefined) void this.#whenListed(options, handler);
-    else this.#send(options, handler);
+    this.#isListed ||= this.#handle.snapshot !== undefined;
+    if (this.#isListed) this.#send(options, handler);
+    else void this.#whenListed(options, handler);
   }
 
   /** No new requests; those in flight finish. */

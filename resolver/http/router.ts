@@ -20,6 +20,8 @@ export class Router {
   readonly #nameOf: (origin: URL) => string | undefined;
   readonly #context: RouteContext;
   readonly #routes = new Map<string, Route>();
+  /** The one of the last request, and most often of the next. */
+  #last: { readonly origin: string; readonly route: Route } | undefined;
   #others: Dispatcher | undefined;
   #closing: Promise<void> | undefined;
 
@@ -79,8 +81,13 @@ export class Router {
   /** The route of an origin, undefined when it names no service. */
   #route(origin: string | URL | undefined): Route | undefined {
     const text = typeof origin === 'string' ? origin : `${origin?.origin}`;
-    const known = this.#routes.get(text);
-    if (known !== undefined) return known;
+    if (this.#last?.origin === text) return this.#last.route;
+    const route = this.#routes.get(text) ?? this.#openRoute(text);
+    if (route !== undefined) this.#last = { origin: text, route };
+    return route;
+  }
+
+  #openRoute(text: string): Route | undefined {
     const name = this.#nameOf(new URL(text));
     if (name === undefined) return undefined;
     const { policy } = this.#options;

@@ -25,7 +25,8 @@ export interface PeakEwmaOptions {
   readonly tauMs?: number;
   /** The latency that a failure counts as, in milliseconds, where it did not take longer. Default 5000. */
   readonly penaltyMs?: number;
-  /** Share of the picks that go by weight alone, 0 to 1. Default 0.1. */
+  /** Share of the picks that go by weight alone, 0 to 1, so that nobody is forgotten. Each of n equal endpoints has a part of
+   * 1 / n of it, however slow it is. Default 0.01. */
   readonly floorShare?: number;
 }
 
@@ -91,7 +92,7 @@ export class PeakEwma implements Picker {
  * Throws BAD_INPUT for options outside of their ranges.
  */
 export function peakEwma(options: PeakEwmaOptions = {}): Policy {
-  const { tauMs = 10_000, penaltyMs = 5000, floorShare = 0.1 } = options;
+  const { tauMs = 10_000, penaltyMs = 5000, floorShare = 0.01 } = options;
   checkNumbers({
     tauMs: { value: tauMs, min: 1, max: 3_600_000 },
     penaltyMs: { value: penaltyMs, min: 0, max: 3_600_000 },

@@ -18,7 +18,7 @@ interface Cluster {
   readonly perSecond: number;
   readonly seconds?: number;
   readonly options?: PeakEwmaOptions;
-  readonly answer: (id: string) => Answer;
+  readonly answer: (id: string, ms: number) => Answer;
 }
 
 function run({ ids, perSecond, seconds = 20, options, answer }: Cluster): Record<string, number>[] {
@@ -166,12 +166,12 @@ describe('picks', () => {
     expect(shareOf('bad', counts, 1)).toBeLessThan(0.05);
   });
 
-  it('come back to an endpoint that recovered', () => {
-    let seconds = 0;
-    const answer = (id: string): Answer =>
-      id === 'a' && seconds++ < 100 ? { latencyMs: 5, outcome: 'error' } : { latencyMs: 5 };
+  it('come back to an endpoint that recovered, within a minute or so', () => {
+    const answer = (id: string, ms: number): Answer =>
+      id === 'a' && ms < 60_000 ? { latencyMs: 5, outcome: 'error' } : { latencyMs: 5 };
     const counts = run({ ids: ['a', 'b', 'c'], perSecond: 100, seconds: 200, answer });
-    expect(shareOf('a', counts, 180)).toBeGreaterThan(0.25);
+    expect(shareOf('a', counts.slice(0, 60), 10)).toBeLessThan(0.02);
+    expect(shareOf('a', counts, 150)).toBeGreaterThan(0.25);
   });
 
   test('at most 2 % go to an endpoint that hangs, after 2 s', () => {
