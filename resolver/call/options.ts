@@ -57,8 +57,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The most retries of one call: further ones would only be a storm of their own. */
-const MOST_RETRIES = 10;
+/** The most retries of one request: further ones would only be a storm of their own. */
+export const MOST_RETRIES = 10;
 
 /** Throws BAD_INPUT that names every option which makes no sense. */
 export function checkOptions(options: CallOptions): void {

@@ -230,7 +230,7 @@ class ControllerHandler implements Handler, Stallable {
   abandoned(): void {
     this.#marked = false;
     this.#life.ended();
-    if (this.#drained) this.#controller?.abort(new Error('the rest of the response is not wanted'));
+    if (this.#drained) this.#cutOff();
   }
 
   #failed(error: Error): FailureKind | undefined {
@@ -243,8 +243,12 @@ class ControllerHandler implements Handler, Stallable {
 
   #drain(controller: Controller): void {
     this.#drained = true;
-    this.#handler = drain(() => controller.abort(new Error('the rest of the response is not wanted')));
+    this.#handler = drain(() => this.#cutOff());
     this.#note(controller);
+  }
+
+  #cutOff(): void {
+    this.#controller?.abort(new Error('the rest of the response is not wanted'));
   }
 
   #note(controller: Controller): void {

@@ -3,7 +3,8 @@
  * sent may always go again, what may have been carried out only if that does no harm twice and all of it can be sent again.
  */
 import type { Dispatcher } from 'undici';
-import { BadInputError, describe } from '../../runtime/expected.js';
+import { describe, reject } from '../../runtime/expected.js';
+import { MOST_RETRIES } from '../call/options.js';
 import type { RetryBudget } from '../call/retry-budget.js';
 import type { FailureKind } from '../policy.js';
 
@@ -28,7 +29,6 @@ export interface RetryPlan {
   readonly budget: RetryBudget | undefined;
 }
 
-const MOST_RETRIES = 10;
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 /** @returns Undefined where nothing is sent again. Throws BAD_INPUT for a number of retries out of range. */
@@ -36,8 +36,7 @@ export function retryPlan(options: DispatchRetryOptions | false = {}): RetryPlan
   if (options === false) return undefined;
   const { retries = 2, isIdempotent = isSafe, budget } = options;
   if (!Number.isInteger(retries) || retries < 0 || retries > MOST_RETRIES) {
-    const expected = `a whole number from 0 to ${MOST_RETRIES}`;
-    throw new BadInputError([{ path: 'retry.retries', expected, got: describe(retries) }]);
+    reject('retry.retries', `a whole number from 0 to ${MOST_RETRIES}`, describe(retries));
   }
   return retries === 0 ? undefined : { retries, isIdempotent, budget };
 }
