@@ -1,5 +1,6 @@
 /** Runs the built command line as a real process. `npm test` has built it before. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -46,12 +47,22 @@ export function startCli(
   args: readonly string[],
   { env = {}, cwd, node = process.execPath }: CliOptions = {},
 ): RunningCli {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PILOTFISH_'));
   const child = spawn(node, [CLI, ...args], {
-    env: { ...Object.fromEntries(inherited), ...env },
+    env: { ...ownEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd !== undefined && { cwd }),
   });
+  return followed(child);
+}
+
+/** The environment of the test without what would configure a command. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PILOTFISH_'));
+  return Object.fromEntries(inherited);
+}
+
+/** A process whose words are kept, and which ends with that of the test at the latest. */
+export function followed(child: ChildProcessByStdio<null, Readable, Readable>): RunningCli {
   alive.add(child);
   child.once('exit', () => alive.delete(child));
   let stdout = '';

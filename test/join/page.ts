@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { ROOT } from '../architecture/sources.js';
 import { type CodeBlock, codeBlocks, readDocument } from '../docs/markdown.js';
-import { CLI } from '../helpers/cli.js';
+import { CLI, type CliResult, followed, ownEnvironment } from '../helpers/cli.js';
 import { sharedServer } from '../servers/index.js';
 
 /** Where a text of the page is in the test, such as a host of the registry. */
@@ -23,12 +23,6 @@ export function inTree(root: string, port: number): Translation {
       .replaceAll('8080', `${port}`);
 }
 
-export interface Ended {
-  readonly code: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 interface Block extends CodeBlock {
   readonly heading: string;
 }
@@ -37,7 +31,7 @@ interface Block extends CodeBlock {
 export interface Started {
   readonly output: () => string;
   /** SIGTERM; resolves with how it ended. */
-  stop(): Promise<Ended>;
+  stop(): Promise<CliResult>;
 }
 
 export class Page {
@@ -68,7 +62,7 @@ export class Page {
   }
 
   /** The commands below a heading, to their end; `edit` puts another format or option into them. */
-  run(heading: string, edit: Translation = (text) => text): Promise<Ended> {
+  run(heading: string, edit: Translation = (text) => text): Promise<CliResult> {
     return this.#process('/bin/sh', ['-ec', edit(this.#text(heading, 'sh'))]).ended;
   }
 
@@ -84,12 +78,12 @@ export class Page {
 
   /** A sidecar that the command below a heading starts. Resolves when it runs; checks are quick. */
   async start(heading: string, edit: Translation = (text) => text): Promise<Started> {
-    const { child, ended, output } = this.#process('/bin/sh', [
+    const { child, ended, stdout, until } = this.#process('/bin/sh', [
       '-ec',
       `exec ${edit(this.#text(heading, 'sh'))}`,
     ]);
     const started: Started = {
-      output,
+      output: stdout,
       stop: async () => {
         child.kill('SIGTERM');
         this.#started.delete(started);
@@ -97,10 +91,7 @@ export class Page {
       },
     };
     this.#started.add(started);
-    await new Promise<void>((resolve, reject) => {
-      child.stdout?.on('data', () => output().includes('"message":"the sidecar runs"') && resolve());
-      void ended.then(({ stderr }) => reject(new Error(`it ended early\n${output()}${stderr}`)), reject);
-    });
+    await until((said) => said.includes('"message":"the sidecar runs"'));
     return started;
   }
 
@@ -134,30 +125,17 @@ export class Page {
   }
 
   #process(file: string, args: readonly string[]) {
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('PILOTFISH_'));
     const child = spawn(file, args, {
       cwd: this.#folder,
       env: {
-        ...Object.fromEntries(inherited),
+        ...ownEnvironment(),
         PATH: [join(this.#folder, 'bin'), process.env.PATH].join(delimiter),
         ...{ PILOTFISH_ADMIN: '127.0.0.1:0', PILOTFISH_ADDRESS: '127.0.0.1', PILOTFISH_DRAIN_WAIT: '0s' },
         ...{ PILOTFISH_INTERVAL: '100ms', PILOTFISH_TIMEOUT: '2s', NODE_NO_WARNINGS: '1' },
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    const ended = new Promise<Ended>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code) => resolve({ code: code ?? undefined, stdout, stderr }));
-    });
-    return { child, ended, output: () => stdout };
+    return followed(child);
   }
 }
 
