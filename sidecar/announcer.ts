@@ -214,7 +214,9 @@ export class Announcer {
     this.#effect = linkedAbort();
     try {
       await this.#step(desired.instance, desired.cause, this.#effect.signal);
-      this.#succeeded();
+      // What a read-back found lost has an error and a wait of its own.
+      const isLost = desired.instance !== undefined && this.#registration === undefined;
+      if (!isLost) this.#succeeded();
       return this.settled ? jittered(RECONCILE_MS, RECONCILE_JITTER, random) : 0;
     } catch (error) {
       if (desired !== this.#desired || this.#stop.signal.aborted) return 0;

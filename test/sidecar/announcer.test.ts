@@ -380,6 +380,17 @@ describe('the periodic read-back', () => {
     expect(count('update a')).toBe(1);
   });
 
+  test('tells a loss that nothing else has noticed, and goes on telling it', async () => {
+    registry.confirmation = 'absent';
+    registry.before = async (call) => {
+      if (call === 'confirm') registry.lose('taken');
+    };
+    await clock.advance(39_000);
+    expect(announcer.inConflict).toBe(true);
+    expect(count('register a')).toBe(1);
+    expect(lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+  });
+
   test('that fails loses nothing', async () => {
     failing('confirm');
     await clock.advance(120_000);
