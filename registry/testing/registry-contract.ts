@@ -5,6 +5,9 @@ import type { Instance, LostReason, Registration, Registry } from '../contract.j
 import { type ContractCase, freshService, idsOf, instanceOf, type RegistryHarness } from './harness.js';
 import { Watching } from './watching.js';
 
+/** What other work on the same machine may add: the limits end what stays, they do not measure a TTL. */
+const BUSY_MACHINE_MS = 10_000;
+
 /** A writer, an independent reader that watches the service, and an instance to register. */
 interface Scene {
   readonly registry: Registry;
@@ -139,7 +142,11 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
         const owner = await harness.startOwner({ ...instance, status: 'maintenance' });
         await watching.until('the instance', listed('one'));
         await owner.kill();
-        await watching.until('nothing', (list) => list.instances.length === 0, harness.ttlMs);
+        await watching.until(
+          'nothing',
+          (list) => list.instances.length === 0,
+          harness.ttlMs + BUSY_MACHINE_MS,
+        );
       }),
   },
   {
@@ -172,7 +179,11 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
         const owner = await harness.startOwner(instance);
         await watching.until('the instance', listed('one'));
         await owner.kill();
-        await watching.until('nothing', (list) => list.instances.length === 0, harness.ttlMs);
+        await watching.until(
+          'nothing',
+          (list) => list.instances.length === 0,
+          harness.ttlMs + BUSY_MACHINE_MS,
+        );
       }),
   },
   {
@@ -197,7 +208,7 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
         const registration = await registry.register(instance);
         await watching.until('the instance', listed('one'));
         await harness.remove(instance);
-        assert.equal(await lostWithin(registration, harness.ttlMs), 'deleted');
+        assert.equal(await lostWithin(registration, harness.ttlMs + BUSY_MACHINE_MS), 'deleted');
         assert.equal(await registration.confirm(), 'absent');
         const again = await registry.register(instance);
         assert.equal(await again.confirm(), 'present');
