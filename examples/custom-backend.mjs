@@ -54,7 +54,7 @@ export class Memory {
     }));
     const instances = found.flatMap(({ result }) => (result.ok ? [result.value] : []));
     const rejected = found.flatMap(({ id, result }) =>
-      result.ok ? [] : [{ entry: id, reason: result.error }],
+      result.ok ? [] : [{ entry: id, reason: result.error, id }],
     );
     return snapshotOf(service, instances, this.revision, rejected);
   }

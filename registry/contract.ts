@@ -42,6 +42,8 @@ export interface Rejection {
   readonly entry: string;
   /** What is wrong with it: *expected X, got Y, at path*. */
   readonly reason: string;
+  /** The id of the instance that the entry holds while it makes sense; undefined where that cannot be told. */
+  readonly id?: string | undefined;
 }
 
 /** The complete list of a service at one moment. Immutable. */

@@ -10,7 +10,8 @@ import { Emitter, type Event } from '../runtime/events.js';
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { printable } from '../runtime/printable.js';
 import type { Random } from '../runtime/random.js';
-import type { RegistryReader, Rejection, Snapshot } from './contract.js';
+import type { RegistryReader, Snapshot } from './contract.js';
+import { instanceIn, withLastGood } from './last-good.js';
 import { type Change, diff, isEmptyChange } from './snapshot.js';
 
 /** Full jitter up to 15 s between two attempts to subscribe again. */
@@ -91,13 +92,14 @@ export class SupervisedWatch {
     }
   }
 
-  #accept(snapshot: Snapshot): void {
+  #accept(read: Snapshot): void {
+    const snapshot = withLastGood(this.#snapshot, read);
     const change = diff(this.#snapshot, snapshot);
     if (this.#failures > 0) this.#logger.info({ service: this.service }, 'watch is whole again');
     this.#failures = 0;
     this.#lastError = undefined;
     this.#confirmedAt = this.#options.clock.now();
-    this.#logRejected(snapshot.rejected);
+    this.#logRejected(snapshot);
     const unchanged = this.#snapshot !== undefined && isEmptyChange(change);
     this.#snapshot = unchanged
       ? { ...snapshot, instances: (this.#snapshot as Snapshot).instances }
@@ -136,14 +138,17 @@ export class SupervisedWatch {
     if (wokenUp) await sleep(clock, backoffMs(0, RESUBSCRIBE, random), signal).catch(() => {});
   }
 
-  #logRejected(rejections: readonly Rejection[]): void {
-    for (const { entry, reason } of rejections) {
+  #logRejected(snapshot: Snapshot): void {
+    for (const { entry, reason, id } of snapshot.rejected) {
       const key = `${entry}\n${reason}`;
       if (this.#logged.has(key) || this.#logged.size >= REMEMBERED_REJECTIONS) continue;
       this.#logged.add(key);
+      const isKept = id !== undefined && instanceIn(snapshot, id) !== undefined;
       this.#logger.warn(
         { service: this.service, entry: printable(entry), reason },
-        'skipped a registry entry',
+        isKept
+          ? 'a registry entry makes no sense now: keeping what it said before'
+          : 'skipped a registry entry',
       );
     }
   }

@@ -112,7 +112,7 @@ const METRICS: readonly SampledMetric[] = [
     type: 'gauge',
     labels: ['service'],
     unit: 'entries',
-    meaning: 'Entries of the current list left out: no valid instance, or refused by the address policy.',
+    meaning: 'Entries of the current list that are no valid instance, or are refused by the address policy.',
     samplesOf: ({ rejectedEntries }) => one(rejectedEntries),
     combine: add,
   },

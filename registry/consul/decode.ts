@@ -41,9 +41,10 @@ export function decodeHealth(service: string, json: unknown, address?: AddressTa
     if (isProxy(entry)) continue;
     const condition = conditionOf(checksOf(fields.Checks), isOurEntry(fieldsOf(entry.Meta)));
     if (condition === undefined) continue;
-    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), condition, address);
+    const node = fieldsOf(fields.Node);
+    const decoded = decodeEntry(service, entry, node, condition, address);
     if (decoded.ok) found.push({ instance: decoded.value, modified: Number(entry.ModifyIndex) || 0 });
-    else rejections.push({ entry: entryName(fields), reason: decoded.error });
+    else rejections.push({ entry: entryName(fields), reason: decoded.error, id: idOf(entry, node) });
   }
   // One id on two agents is an instance that moved, and of several with one id the last in the list counts.
   found.sort((a, b) => a.modified - b.modified);
@@ -62,7 +63,7 @@ export function decodeEntry(
   const ours = isOurEntry(meta);
   const parsed = parseInstance({
     service,
-    id: ours ? meta[META.id] : foreignId(node.Node, entry.ID),
+    id: idOf(entry, node),
     ...endpointOf(entry, node, address),
     weight: (ours ? exactWeight(meta) : undefined) ?? weightOf(fieldsOf(entry.Weights), health),
     status,
@@ -125,7 +126,13 @@ function weightOf(weights: Fields, health: CheckHealth): unknown {
   return (health === 'passing' ? weights.Passing : weights.Warning) ?? 1;
 }
 
-/** Undefined, which no instance may be called, when either part is missing. */
+/** Undefined, which no instance may be called, when there is none. */
+function idOf(entry: Fields, node: Fields): string | undefined {
+  const meta = fieldsOf(entry.Meta);
+  return isOurEntry(meta) ? textIn(meta[META.id]) : foreignId(node.Node, entry.ID);
+}
+
+/** Undefined when either part is missing. */
 function foreignId(node: unknown, id: unknown): string | undefined {
   if (typeof node !== 'string' || typeof id !== 'string' || id === '') return undefined;
   return `${escaped(node, /[^A-Za-z0-9._-]|^\./g)}~${escaped(id, /[^A-Za-z0-9._~:@+,-]/g)}`;

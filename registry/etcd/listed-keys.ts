@@ -20,7 +20,7 @@ const PATCH_SHARE = 0.1;
 export class ListedKeys {
   readonly #service: string;
   readonly #prefix: string;
-  readonly #format: Pick<Format, 'name' | 'decode'>;
+  readonly #format: Pick<Format, 'name' | 'nameIsId' | 'decode'>;
   readonly #items = new Map<string, Item>();
   /** By id, since the last snapshot. */
   readonly #changed = new Map<string, Instance | undefined>();
@@ -29,7 +29,7 @@ export class ListedKeys {
   /** Everything up to this revision is in. */
   #revision = 0;
 
-  constructor(service: string, prefix: string, format: Pick<Format, 'name' | 'decode'>) {
+  constructor(service: string, prefix: string, format: Pick<Format, 'name' | 'nameIsId' | 'decode'>) {
     this.#service = service;
     this.#prefix = prefix;
     this.#format = format;
@@ -49,7 +49,8 @@ export class ListedKeys {
     const decoded = this.#format.decode(entry, this.#service);
     if (decoded.ok) return { name, modRevision, instance: decoded.value, rejection: undefined };
     const reason = `${decoded.error}${hintFor(entry, this.#format.name, ETCD_FORMATS)}`;
-    return { name, modRevision, instance: undefined, rejection: { entry: name, reason } };
+    const id = this.#format.nameIsId ? name : (known?.instance?.id ?? known?.rejection?.id);
+    return { name, modRevision, instance: undefined, rejection: { entry: name, reason, id } };
   }
 
   /** The whole list at a revision. One that is older than what is known already changes nothing. */

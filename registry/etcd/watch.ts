@@ -32,7 +32,7 @@ export interface WatchParts extends BackendContext {
   readonly client: EtcdClient;
   readonly store: Store;
   readonly keys: EtcdKeys;
-  readonly format: Pick<Format, 'name' | 'decode'>;
+  readonly format: Pick<Format, 'name' | 'nameIsId' | 'decode'>;
   /** Of each service, how many watches in a row brought nothing; absent before the first list. */
   readonly fruitless: Map<string, number>;
 }

@@ -81,7 +81,7 @@ export class ServiceListing {
     const decoded = decodeInstance(data, this.#service, id);
     return decoded.ok
       ? { stamp, instance: decoded.value, rejection: undefined }
-      : { stamp, instance: undefined, rejection: { entry: id, reason: decoded.error } };
+      : { stamp, instance: undefined, rejection: { entry: id, reason: decoded.error, id } };
   }
 
   /** Two living entries of one id exist for a moment during a takeover: the one written last wins. */

@@ -23,7 +23,7 @@ export function entriesOf(document: Document, service: string, file: string): En
   for (const [index, item] of list.entries()) {
     const path = `${service}[${index}]`;
     const parsed = parseEntry(service, item, path);
-    if (!parsed.ok) rejections.push({ entry: nameOf(item, path), reason: parsed.error });
+    if (!parsed.ok) rejections.push({ entry: nameOf(item, path), reason: parsed.error, id: idOf(item) });
     else if (!instances.has(parsed.value.id)) instances.set(parsed.value.id, parsed.value);
     else rejections.push({ entry: nameOf(item, path), reason: duplicate(parsed.value.id, path) });
   }
@@ -59,6 +59,11 @@ function duplicate(id: string, path: string): string {
 }
 
 function nameOf(item: unknown, path: string): string {
+  return idOf(item)?.slice(0, 512) ?? path;
+}
+
+/** The id that is written there. */
+function idOf(item: unknown): string | undefined {
   const id = typeof item === 'object' && item !== null ? (item as Record<string, unknown>).id : undefined;
-  return typeof id === 'string' ? id.slice(0, 512) : path;
+  return typeof id === 'string' ? id : undefined;
 }

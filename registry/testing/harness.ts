@@ -10,6 +10,8 @@ export interface ReaderHarness {
   publish(service: string, instances: readonly Instance[]): Promise<void>;
   /** Writes an entry called `name` into `service` that is no valid instance. */
   poison(service: string, name: string): Promise<void>;
+  /** Overwrites the entry of a published instance with what is no valid instance; whose it is stays as it was. */
+  spoil(instance: Instance): Promise<void>;
 }
 
 /** For a registry that can be written. */

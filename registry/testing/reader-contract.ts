@@ -162,6 +162,30 @@ export const readerContract: readonly ContractCase<ReaderHarness>[] = [
     },
   },
   {
+    name: 'an entry that turns into nonsense keeps what it said until it is repaired or gone',
+    async run(harness) {
+      const service = freshService();
+      const [a, b] = [instanceOf({ service, id: 'a' }), instanceOf({ service, id: 'b', port: 8081 })];
+      await harness.publish(service, [a, b]);
+      await reading(harness, service, async (watching) => {
+        const { instances } = await watching.until('both', (list) => list.instances.length === 2);
+        const spoil = async (): Promise<void> => {
+          await harness.spoil(a);
+          const list = await watching.until('the rejection', ({ rejected }) => rejected.length === 1);
+          assert.deepEqual(list.instances, instances);
+        };
+        await spoil();
+        await harness.publish(service, [a, b]);
+        await watching.until('the repair', ({ rejected }) => rejected.length === 0);
+        assert.ok(watching.seen.every((list) => list.instances.length === 2));
+        await spoil();
+        await harness.publish(service, [b]);
+        const left = await watching.until('the end of it', ({ rejected }) => rejected.length === 0);
+        assert.deepEqual(idsOf(left), ['b']);
+      });
+    },
+  },
+  {
     name: 'a list of 1,000 instances arrives whole',
     async run(harness) {
       const service = freshService();

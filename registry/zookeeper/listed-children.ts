@@ -115,20 +115,23 @@ export class ListedChildren {
     const instance = decoded.ok ? decoded.value : undefined;
     this.#children.set(name, { mzxid, instance });
     if (before !== undefined && before.instance?.id !== instance?.id) this.#forget(name, before);
-    if (before !== undefined) this.#rejections.delete(name);
     if (instance !== undefined) this.#note(name, createdAt, instance);
-    if (!decoded.ok) this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name, ZK_FORMATS)}`);
+    if (decoded.ok) this.#rejections.delete(name);
+    else this.#reject(name, `${decoded.error}${hintFor(entry, this.#format.name, ZK_FORMATS)}`, before);
   }
 
   /** One that cannot be read is rejected like one that makes no sense; it does not spoil the list. */
   #unreadable(name: string, code: ZkErrorCode): void {
-    this.remove(name);
+    const before = this.#children.get(name);
+    if (before !== undefined) this.#forget(name, before);
+    this.#companions.delete(name);
     this.#children.set(name, { mzxid: UNREAD, instance: undefined });
-    this.#reject(name, `it cannot be read: ${code}`);
+    this.#reject(name, `it cannot be read: ${code}`, before);
   }
 
-  #reject(name: string, reason: string): void {
-    this.#rejections.set(name, { entry: name, reason });
+  #reject(name: string, reason: string, before: Child | undefined): void {
+    const known = before?.instance?.id ?? this.#rejections.get(name)?.id;
+    this.#rejections.set(name, { entry: name, reason, id: this.#format.nameIsId ? name : known });
   }
 
   #note(name: string, createdAt: number, instance: Instance): void {

@@ -32,6 +32,11 @@ testRegistryContract('consul', () => ({
   open: () => openWritable(url()),
   publish: publisher.publish,
   startOwner: (instance) => startOwner(url(), instance),
+  spoil: async ({ service, id }) => {
+    const found = await fetch(`http://${server.address}/v1/agent/service/${entryId(service, id)}`);
+    const { ID, Meta } = (await found.json()) as { readonly ID: string; readonly Meta: object };
+    await put('register', { ID, Name: service, Meta, Port: 0 });
+  },
   poison: (service, name) => put('register', { ID: name, Name: service, Port: 0 }),
   remove: ({ service, id }) => put(`deregister/${entryId(service, id)}`),
   restart: () => server.restart(),

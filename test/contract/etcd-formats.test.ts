@@ -33,6 +33,10 @@ describe.each(['kratos', 'etcd-naming'])('the format %s', (format) => {
     poison: async (service, name) => {
       await etcdPost(server.address, 'kv/put', { key: keyOf(service, name), value: toBase64('{"port": 1') });
     },
+    spoil: async ({ service, id }) => {
+      const spoilt = { key: keyOf(service, id), value: toBase64('{"port": 1'), ignore_lease: true };
+      await etcdPost(server.address, 'kv/put', spoilt);
+    },
     remove: async ({ service, id }) => {
       await etcdPost(server.address, 'kv/deleterange', { key: keyOf(service, id) });
     },

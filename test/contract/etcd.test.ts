@@ -33,6 +33,14 @@ testRegistryContract('etcd', () => ({
     });
   },
 
+  async spoil({ service, id }) {
+    await etcdPost(server.address, 'kv/put', {
+      key: keyOf(service, id),
+      value: toBase64('{"port": "eighty"'),
+      ignore_lease: true,
+    });
+  },
+
   async remove({ service, id }) {
     await etcdPost(server.address, 'kv/deleterange', { key: keyOf(service, id) });
   },

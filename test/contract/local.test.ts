@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import type { Instance } from '../../registry/contract.js';
 import { openWritable } from '../../registry/open.js';
 import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 
@@ -18,6 +19,12 @@ afterAll(async () => {
   await rm(root, { recursive: true });
 });
 
+async function filesOf({ service, id }: Instance): Promise<readonly string[]> {
+  const dir = join(root, 'services', service);
+  const mine = (await readdir(dir)).filter((file) => file.startsWith(`${id}@`));
+  return mine.map((file) => join(dir, file));
+}
+
 testRegistryContract('local', () => ({
   ttlMs: 5_000,
   open: () => openWritable(url()),
@@ -31,10 +38,12 @@ testRegistryContract('local', () => ({
     await writeFile(join(dir, `${name}@${lease.replace('.json', '')}.json`), '{"port": "eighty"');
   },
 
-  async remove({ service, id }) {
-    const dir = join(root, 'services', service);
-    const mine = (await readdir(dir)).filter((file) => file.startsWith(`${id}@`));
-    await Promise.all(mine.map((file) => rm(join(dir, file))));
+  async spoil(instance) {
+    await Promise.all((await filesOf(instance)).map((file) => writeFile(file, '{"port": "eighty"')));
+  },
+
+  async remove(instance) {
+    await Promise.all((await filesOf(instance)).map((file) => rm(file)));
   },
 
   /** There is no server: the nearest thing to its restart is a directory that vanished as a whole. */

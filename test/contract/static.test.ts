@@ -35,4 +35,10 @@ testReaderContract('static', () => ({
     content.set(service, [...(content.get(service) ?? []), { id: name, port: 'eighty' }]);
     await write();
   },
+
+  async spoil({ service, id }) {
+    const others = (content.get(service) ?? []).filter((each) => (each as { id?: string }).id !== id);
+    content.set(service, [...others, { id, port: 'eighty' }]);
+    await write();
+  },
 }));

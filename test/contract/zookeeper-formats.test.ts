@@ -68,6 +68,13 @@ describe.concurrent.each(EXCEPTIONS)('the format %s', (format, query, exceptions
       await client.zk.create(`${root}/${service}/${name}`, Buffer.from('{"port": "eighty"'), 'persistent');
     },
 
+    async spoil(instance) {
+      await using client = await connectClient(server.address);
+      for (const path of await pathsOf(client.zk, instance)) {
+        await client.zk.set(path, Buffer.from('{"port": "eighty"'), -1);
+      }
+    },
+
     async remove(instance) {
       await using client = await connectClient(server.address);
       for (const path of await pathsOf(client.zk, instance)) await client.zk.delete(path, -1);

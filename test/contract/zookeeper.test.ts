@@ -34,6 +34,11 @@ describe.each(DRIVERS)('the %s driver', (driver) => {
       );
     },
 
+    async spoil({ service, id }) {
+      await using client = await connectClient(server.address);
+      await client.zk.set(`/contract/tests/${service}/${id}`, Buffer.from('{"port": "eighty"'), -1);
+    },
+
     async remove({ service, id }) {
       await using client = await connectClient(server.address);
       await client.zk.delete(`/contract/tests/${service}/${id}`, -1);

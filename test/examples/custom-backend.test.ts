@@ -31,6 +31,13 @@ testRegistryContract('the memory of custom-backend.mjs', () => ({
     memory.write(service, name, { data: Buffer.from('{"port": "eighty"') });
   },
 
+  async spoil({ service, id }) {
+    memory.write(service, id, {
+      ...memory.services.get(service)?.get(id),
+      data: Buffer.from('{"port": "eighty"'),
+    });
+  },
+
   /** Nobody else can be in this process's memory, so an owner that dies is one that says nothing more. */
   async startOwner(instance) {
     await new MemoryRegistry(memory).register(instance);

@@ -8,6 +8,8 @@ import { Latest } from '../../runtime/latest.js';
 import { seededRandom } from '../../runtime/random.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
 
+const idsOf = (snapshot: Snapshot | undefined) => snapshot?.instances.map(({ id }) => id);
+
 /** A registry whose watch a test feeds, breaks and counts. */
 class FedRegistry implements RegistryReader {
   readonly kind = 'fed';
@@ -163,6 +165,37 @@ test('a rejected entry is logged once (T23)', async () => {
   await feed({ ...list('a'), rejected });
   await feed({ ...list('a', 'b'), rejected });
   expect(lines).toEqual(['skipped a registry entry']);
+});
+
+describe('an entry that turned into nonsense', () => {
+  const spoilt = { entry: 'a', reason: 'expected a JSON object, got "x", at entry', id: 'a' };
+
+  test('keeps what it said, also when the watch begins anew (T23)', async () => {
+    await feed(list('a', 'b'));
+    await feed({ ...list('b', 'c'), rejected: [spoilt] });
+    expect(idsOf(watch.snapshot)).toEqual(['a', 'b', 'c']);
+    await breakWatch();
+    await clock.advance(1_000);
+    await feed({ ...list('c'), rejected: [spoilt] });
+    expect(idsOf(watch.snapshot)).toEqual(['a', 'c']);
+    expect(updates.at(-1)).toMatchObject({ change: { added: [], removed: [{ id: 'b' }], updated: [] } });
+    expect(lines.filter((line) => line.includes('keeping what it said before'))).toHaveLength(1);
+  });
+
+  test('is gone with its entry, and never stands beside the same id elsewhere (T23)', async () => {
+    await feed(list('a', 'b'));
+    const elsewhere = instanceOf({ service: 'orders', id: 'a', port: 9 });
+    await feed(snapshotOf('orders', [elsewhere], 2, [spoilt]));
+    expect(watch.snapshot?.instances).toEqual([elsewhere]);
+    await feed(list('b'));
+    expect(idsOf(watch.snapshot)).toEqual(['b']);
+  });
+
+  test('that was never understood is left out, and so is one whose id cannot be told (T23)', async () => {
+    await feed({ ...list('b'), rejected: [spoilt] });
+    await feed({ ...list(), rejected: [spoilt, { entry: 'b', reason: 'expected a port, got 0, at port' }] });
+    expect(idsOf(watch.snapshot)).toEqual([]);
+  });
 });
 
 test('closing ends the watch of the registry and reports nothing more', async () => {

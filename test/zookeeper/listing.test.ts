@@ -424,7 +424,7 @@ describe('a list that is too much for one reply', () => {
     const listing = listingOf(kind, session, '/web', () => {});
     const { instances, rejected } = await listing.read();
     expect(instances.map(({ id }) => id)).toEqual(['a', 'c']);
-    expect(rejected).toEqual([{ entry: 'b', reason: 'it cannot be read: TOO_LARGE' }]);
+    expect(rejected).toEqual([{ entry: 'b', reason: 'it cannot be read: TOO_LARGE', id: 'b' }]);
     session.put('/web/b', dataOf('b'));
     expect(idsOf(await listing.reread())).toEqual(['a', 'b', 'c']);
   });
