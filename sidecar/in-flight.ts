@@ -2,7 +2,6 @@
  * How many requests a service is working on, as it says itself: with its heartbeats, or at a URL of its own. A drain
  * ends as soon as there are none.
  */
-import { request } from 'undici';
 import { withDeadline } from '../runtime/abort.js';
 import type { Clock } from '../runtime/clock.js';
 import type { InFlightConfig } from './config/config.js';
@@ -39,6 +38,8 @@ export class InFlight {
 
   async #ask({ url, metric }: InFlightConfig, parent: AbortSignal): Promise<number | undefined> {
     try {
+      // Most services have no such URL, and undici is a quarter of a sidecar's memory.
+      const { request } = await import('undici');
       return await withDeadline(this.#clock, READ_DEADLINE_MS, `GET ${url}`, parent, async (signal) => {
         const { statusCode, body } = await request(url, { signal, reset: true });
         const text = await readText(body);

@@ -4,6 +4,7 @@
  * request was picked: what began before an ejection, or before the return, says nothing about now.
  */
 import type { Instance } from '../../registry/contract.js';
+import type { Clock } from '../../runtime/clock.js';
 import { fraction, type Random } from '../../runtime/random.js';
 import type { EjectionRules } from './rules.js';
 import { Sample } from './sample.js';
@@ -69,11 +70,14 @@ export class EndpointHealth {
     return this.#standing.kind === 'trusted' ? undefined : this.#standing.outlier;
   }
 
-  /** @returns Whether the standing changed. */
-  succeeded(nowMs: number): boolean {
+  /**
+   * @param clock Not the time: nearly every request succeeds at an endpoint in good standing, and needs no look at it.
+   * @returns Whether the standing changed.
+   */
+  succeeded(clock: Clock): boolean {
     this.#failuresInRow = 0;
     if (this.#standing.kind === 'trusted') return false;
-    this.#trustedSinceMs = nowMs;
+    this.#trustedSinceMs = clock.now();
     return this.#become(TRUSTED);
   }
 

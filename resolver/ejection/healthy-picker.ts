@@ -33,14 +33,12 @@ export class HealthyPicker implements Picker {
 
   /** The policy's picker for the endpoints that may be picked now. */
   get inner(): Picker {
-    const revision = this.health.review();
-    if (this.#inner !== undefined && revision === this.#revision) return this.#inner;
-    this.#revision = revision;
-    return this.#build(this.health.pickable);
+    return this.#innerAt(this.#context.clock.now());
   }
 
   pick(request?: PickRequest): Pick | undefined {
-    return this.#watched(this.inner.pick(request) ?? this.#lastResort(request));
+    const nowMs = this.#context.clock.now();
+    return this.#watched(this.#innerAt(nowMs).pick(request) ?? this.#lastResort(request), nowMs);
   }
 
   /** One of those that may be picked now, but none of these; undefined when there is no other. */
@@ -49,13 +47,21 @@ export class HealthyPicker implements Picker {
     avoided: ReadonlySet<string>,
     request: PickRequest | undefined,
   ): Pick | undefined {
-    this.health.review();
-    return this.#watched(others.pick(this.health.pickable, avoided, request));
+    const nowMs = this.#context.clock.now();
+    this.health.review(nowMs);
+    return this.#watched(others.pick(this.health.pickable, avoided, request), nowMs);
   }
 
-  #watched(pick: Pick | undefined): Pick | undefined {
+  #innerAt(nowMs: number): Picker {
+    const revision = this.health.review(nowMs);
+    if (this.#inner !== undefined && revision === this.#revision) return this.#inner;
+    this.#revision = revision;
+    return this.#build(this.health.pickable);
+  }
+
+  #watched(pick: Pick | undefined, nowMs: number): Pick | undefined {
     const health = pick && this.health.healthOf(pick.instance);
-    return health && new WatchedPick(pick, health, this.health, this.#context.clock.now());
+    return health && new WatchedPick(pick, health, this.health, nowMs);
   }
 
   /** The policy may want only some endpoints, such as one version. If all of those are ejected, they are used. */
@@ -87,7 +93,7 @@ class WatchedPick implements Pick {
     this.#health = health;
     this.#startedMs = nowMs;
     this.#all = all;
-    all.began(health);
+    all.began(health, nowMs);
     this.#epoch = health.epoch;
   }
 

@@ -1,6 +1,6 @@
 /**
  * What callers found out about the endpoints of one service, and who of them may be picked now. Starts no timer: whatever
- * falls due is seen by the next pick or the next outcome, and without either it makes no difference.
+ * falls due is seen by the next pick, and without one it makes no difference.
  */
 import type { Instance } from '../../registry/contract.js';
 import { ejectionChannel, panicChannel } from '../channels.js';
@@ -49,8 +49,9 @@ export class PassiveHealth {
   }
 
   /** Takes in what changed or fell due. O(n) then, O(1) otherwise. @returns A number that grows when `pickable` changed. */
-  review(): number {
-    if (this.#isOutdated || this.#isDue) this.#review(this.#context.clock.now());
+  review(nowMs: number): number {
+    if (nowMs >= this.#sweepAt) this.#sweep(nowMs);
+    if (this.#isOutdated || nowMs >= this.#dueAt) this.#review(nowMs);
     return this.#revision;
   }
 
@@ -68,7 +69,7 @@ export class PassiveHealth {
 
   /** How the endpoints stand now; whoever asks sees what fell due since the last pick. */
   now(): Exclusions<EndpointHealth> {
-    this.review();
+    this.review(this.#context.clock.now());
     return this.#exclusions;
   }
 
@@ -88,10 +89,10 @@ export class PassiveHealth {
   }
 
   /** A request was picked. One to an ejected endpoint is its probe. */
-  began(health: EndpointHealth): void {
+  began(health: EndpointHealth, nowMs: number): void {
     this.#counts.inFlight++;
     if (!this.#exclusions.ejected.has(health)) return;
-    health.probe(this.#context.clock.now());
+    health.probe(nowMs);
     this.#isOutdated = true;
   }
 
@@ -103,34 +104,25 @@ export class PassiveHealth {
     outcome: Outcome,
     details: OutcomeDetails = NO_DETAILS,
   ): void {
-    const nowMs = this.#context.clock.now();
-    const latencyMs = details.latencyMs ?? nowMs - startedMs;
+    const latencyMs = details.latencyMs ?? this.#context.clock.now() - startedMs;
     this.#counts.end(outcome, latencyMs);
-    if (epoch === health.epoch && this.#learn(health, outcome, details, latencyMs, nowMs))
-      this.#isOutdated = true;
-    if (nowMs >= this.#sweepAt) this.#sweep(nowMs);
+    if (epoch === health.epoch && this.#learn(health, outcome, details, latencyMs)) this.#isOutdated = true;
   }
 
   /** @returns Whether the endpoint's standing changed. */
-  #learn(
-    health: EndpointHealth,
-    outcome: Outcome,
-    details: OutcomeDetails,
-    latencyMs: number,
-    nowMs: number,
-  ): boolean {
-    const { random } = this.#context;
+  #learn(health: EndpointHealth, outcome: Outcome, details: OutcomeDetails, latencyMs: number): boolean {
+    const { clock, random } = this.#context;
     const verdict = this.#rules.classify(outcome, details);
     if (verdict === 'neutral') return health.probeWasted();
     const restMs = details.retryAfterMs ?? 0;
-    if (restMs > 0) return health.rest(restMs, nowMs, this.#rules, random);
+    if (restMs > 0) return health.rest(restMs, clock.now(), this.#rules, random);
     if (verdict === 'success') {
       health.sample.succeeded++;
       health.sample.latencySumMs += latencyMs;
-      return health.succeeded(nowMs);
+      return health.succeeded(clock);
     }
     health.sample.failed++;
-    return health.failed(verdict === 'fatal', nowMs, this.#rules, random);
+    return health.failed(verdict === 'fatal', clock.now(), this.#rules, random);
   }
 
   #sweep(nowMs: number): void {
@@ -141,10 +133,6 @@ export class PassiveHealth {
       this.#isOutdated = true;
     }
     for (const { sample } of this.#healths) sample.clear();
-  }
-
-  get #isDue(): boolean {
-    return this.#dueAt !== Number.POSITIVE_INFINITY && this.#context.clock.now() >= this.#dueAt;
   }
 
   #review(nowMs: number): void {

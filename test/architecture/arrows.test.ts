@@ -98,6 +98,16 @@ describe('what a caller loads with the resolver', () => {
   });
 });
 
+test('a sidecar loads the large packages only with what needs them', () => {
+  const LARGE = ['undici', 'yaml'];
+  expect(
+    offences(
+      sourcesOf('sidecar', 'cli'),
+      (_from, { target, kind }) => LARGE.includes(target) && kind === 'static',
+    ),
+  ).toEqual(['sidecar/config/file.ts -> yaml', 'sidecar/probes/http.ts -> undici']);
+});
+
 /** Everything that is loaded when `entry` is: static imports that are more than types. */
 function reachable(entry: string): ReadonlySet<string> {
   const seen = new Set<string>();
