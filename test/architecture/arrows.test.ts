@@ -105,7 +105,11 @@ test('a sidecar loads the large packages only with what needs them', () => {
       sourcesOf('sidecar', 'cli'),
       (_from, { target, kind }) => LARGE.includes(target) && kind === 'static',
     ),
-  ).toEqual(['sidecar/config/file.ts -> yaml', 'sidecar/probes/http.ts -> undici']);
+  ).toEqual([
+    'sidecar/config/file.ts -> yaml',
+    'sidecar/config/print.ts -> yaml',
+    'sidecar/probes/http.ts -> undici',
+  ]);
 });
 
 /** Everything that is loaded when `entry` is: static imports that are more than types. */
