@@ -1,5 +1,7 @@
 /** The few reads and writes of keys that a registry needs. Every write is conditional, so that it may be sent twice. */
 
+import { PilotfishError } from '../../runtime/errors.js';
+import { describe } from '../../runtime/expected.js';
 import { type Fields, fieldsOf } from '../../runtime/fields.js';
 import { nextTurn } from '../../runtime/next-turn.js';
 import type { CallOptions, EtcdClient } from './client.js';
@@ -79,16 +81,19 @@ export class Store {
       };
       return call.call(this.#client, 'kv/range', body, options);
     };
-    let answer = await ask(range.from, 0);
+    let from = range.from;
+    let answer = await ask(from, 0);
     const { revision } = headerOf(answer);
     for (;;) {
       const page = listOf(answer.kvs);
-      const next = answer.more === true && page.length > 0 ? ask(keyAfterAll(page), revision) : undefined;
+      const isLast = answer.more !== true || page.length === 0;
+      if (!isLast) from = keyAfterAll(page, from);
+      const next = isLast ? undefined : ask(from, revision);
       // It shows when it is awaited.
       next?.catch(() => {});
-      for (let from = 0; from < page.length; from += DECODED_A_TURN) {
+      for (let at = 0; at < page.length; at += DECODED_A_TURN) {
         await nextTurn();
-        take(page.slice(from, from + DECODED_A_TURN).map(keyValueOf));
+        take(page.slice(at, at + DECODED_A_TURN).map(keyValueOf));
       }
       if (next === undefined) return revision;
       answer = await next;
@@ -119,8 +124,14 @@ export class Store {
   }
 }
 
-function keyAfterAll(page: readonly unknown[]): string {
-  return keyAfter(keyValueOf(page.at(-1)).key);
+/** Where the next page begins. Throws UNAVAILABLE for a page that comes no further, which would be asked for without end. */
+function keyAfterAll(page: readonly unknown[], from: string): string {
+  const { key } = keyValueOf(page.at(-1));
+  if (Buffer.compare(Buffer.from(key), Buffer.from(from)) >= 0) return keyAfter(key);
+  throw new PilotfishError(
+    'UNAVAILABLE',
+    `expected keys from ${describe(from)} on, got ${describe(key)}, at kv/range`,
+  );
 }
 
 function firstOf(kvs: unknown): KeyValue | undefined {

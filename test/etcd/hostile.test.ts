@@ -225,3 +225,15 @@ test('a page that cannot be read fails the list, which is never half of one', as
   await expect(lists.next()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await registry.close();
 });
+
+test('a gateway that promises more and says the same again fails the list, which would have no end', async () => {
+  await using fake = await startFakeGateway({
+    'kv/range': json([{ ...header(9), kvs: [kv()], more: true, count: '2' }]),
+  });
+  const registry = await open(url(fake), { random: inOrder });
+  const lists = registry.watch('web')[Symbol.asyncIterator]();
+  await expect(lists.next()).rejects.toThrow(
+    'expected keys from "it/web/a\\u0000" on, got "it/web/a", at kv/range',
+  );
+  await registry.close();
+});
