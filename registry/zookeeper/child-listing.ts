@@ -3,15 +3,12 @@
  * the next change, and only children that are new or whose data changed are read, many at a time; none at all in a format
  * whose names say everything.
  */
-import { nextTurn } from '../../runtime/next-turn.js';
 import type { Snapshot } from '../contract.js';
 import { isZkError, type ZkSession } from './driver.js';
 import { type Listed, ListedChildren, type Listing } from './listed-children.js';
 
 /** Reads in flight at once: enough to fill the connection, few enough not to starve the session's pings. */
 const PARALLEL_READS = 64;
-/** Names that say everything are decoded so many in one turn of the event loop. */
-const NAMES_A_TURN = 500;
 /** Of reading on at once because a child was gone when it was to be read: a newer one of its id may stand in its place. */
 const MAX_ROUNDS = 3;
 
@@ -88,18 +85,11 @@ export class ChildListing implements Listing {
   async #keep(names: readonly string[]): Promise<void> {
     this.#children.keepOnly(names);
     const fresh = names.filter((name) => !this.#children.has(name));
-    if (!this.#needsData) return this.#putNames(fresh);
+    if (!this.#needsData) return this.#children.putNames(fresh);
     const present = new Set(names);
     for (const name of this.#dirty) if (!present.has(name)) this.#dirty.delete(name);
     for (const name of fresh) this.#dirty.add(name);
     this.#names = names;
-  }
-
-  async #putNames(names: readonly string[]): Promise<void> {
-    for (const [at, name] of names.entries()) {
-      if (at > 0 && at % NAMES_A_TURN === 0) await nextTurn();
-      this.#children.putName(name);
-    }
   }
 
   /** Resolves with the number of those that were gone. */

@@ -1,10 +1,11 @@
 /** The children of a service as they were read: what each one is, and the list they make. */
+import { nextTurn } from '../../runtime/next-turn.js';
 import type { Instance, Rejection, Snapshot } from '../contract.js';
 import type { Companions, Entry, Format } from '../formats/format.js';
 import { hintFor } from '../formats/guess.js';
 import { sequenceOf } from '../formats/sequence.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
-import type { ZkErrorCode, ZkNode } from './driver.js';
+import type { ZkErrorCode, ZkNode, ZkStat } from './driver.js';
 import { Newest } from './newest.js';
 import { ZK_FORMATS } from './settings.js';
 
@@ -23,6 +24,8 @@ interface Child {
 
 /** The transaction of a child that was never read. */
 const UNREAD = -1;
+/** Names that say everything, decoded in one turn of the event loop. */
+const NAMES_A_TURN = 500;
 /** Beyond this share of changed children the list is sorted anew, which is then cheaper. */
 const PATCH_SHARE = 0.1;
 
@@ -60,9 +63,18 @@ export class ListedChildren {
     else this.#read(name, node);
   }
 
-  /** A child of a format whose names say it all. */
-  putName(name: string): void {
+  /** A child of a format whose names say it all. @param stat Where it was asked for. */
+  putName(name: string, stat?: ZkStat): void {
+    if (stat !== undefined) this.seen(stat.czxid);
     if (!this.has(name)) this.#decode({ name, data: undefined }, undefined, 0, sequenceOf(name));
+  }
+
+  /** Those of a whole list, so many in one turn of the event loop. */
+  async putNames(names: readonly string[]): Promise<void> {
+    for (const [at, name] of names.entries()) {
+      if (at > 0 && at % NAMES_A_TURN === 0) await nextTurn();
+      this.putName(name);
+    }
   }
 
   remove(name: string): void {

@@ -157,13 +157,13 @@ export class ZooKeeperReader implements RegistryReader {
   }
 }
 
-/** By tree where there is data to read and driver and server can, else by children; what the server can, shows at the first try. */
+/** By tree where driver and server can, else by children; what the server can, shows at the first try. */
 async function firstList(
   session: ZkSession,
   listed: Listed,
   onChange: () => void,
 ): Promise<{ listing: Listing; snapshot: Snapshot }> {
-  if (listed.format.needsData && canReadTrees(session)) {
+  if (canReadTrees(session)) {
     const tree = new TreeListing(session, listed, onChange);
     try {
       return { listing: tree, snapshot: await tree.read() };

@@ -1,7 +1,8 @@
 /**
  * A list at the speed of the protocol, on servers from 3.6: one persistent recursive watch for the service, the names in
  * one operation, the data in a few large ones. From then on a change costs its event and at most one read, however long
- * the list is. The watch is armed before the first read, so nothing falls between the two.
+ * the list is. The watch is armed before the first read, so nothing falls between the two. In a format whose names say
+ * everything no data is read at all: what changed is only asked whether it is there.
  */
 import { nextTurn } from '../../runtime/next-turn.js';
 import type { Snapshot } from '../contract.js';
@@ -20,9 +21,10 @@ type Reply = ReturnType<ZkTreeReading['getMany']>;
 export class TreeListing implements Listing {
   readonly #session: ZkSession & ZkTreeReading;
   readonly #path: string;
+  readonly #needsData: boolean;
   readonly #onChange: () => void;
   readonly #children: ListedChildren;
-  /** Names to be read. */
+  /** Names to be read, or to be asked for. */
   readonly #dirty = new Set<string>();
   #stopWatching: (() => Promise<void>) | undefined;
 
@@ -30,6 +32,7 @@ export class TreeListing implements Listing {
   constructor(session: ZkSession & ZkTreeReading, listed: Listed, onChange: () => void) {
     this.#session = session;
     this.#path = listed.path;
+    this.#needsData = listed.format.needsData;
     this.#onChange = onChange;
     this.#children = new ListedChildren(listed);
   }
@@ -44,7 +47,7 @@ export class TreeListing implements Listing {
       await this.#list();
     }
     // What replaced one that is gone was created before, so its event has arrived.
-    for (let round = 1; (await this.#readDirty()) > 0 && this.#dirty.size > 0; round++) {
+    for (let round = 1; (await this.#takeDirty()) > 0 && this.#dirty.size > 0; round++) {
       if (round === MAX_ROUNDS) break;
     }
     return this.#children.snapshot();
@@ -63,9 +66,10 @@ export class TreeListing implements Listing {
    * Whatever happened to a child, it is read: a deletion may be the first half of a takeover, and the node that took its
    * place is there already when the event arrives.
    */
-  #changed({ path }: ZkTreeEvent): void {
+  #changed({ type, path }: ZkTreeEvent): void {
     const name = path.slice(this.#path.length + 1);
     if (path === this.#path || name.includes('/')) return;
+    if (!this.#needsData && type === 'changed') return;
     this.#dirty.add(name);
     this.#onChange();
   }
@@ -75,7 +79,9 @@ export class TreeListing implements Listing {
     this.#children.seen(pzxid);
     this.#children.keepOnly(names);
     // What is read in order needs no sorting once all of it is there.
-    for (const name of names.toSorted()) this.#dirty.add(name);
+    const inOrder = names.toSorted();
+    if (!this.#needsData) return this.#children.putNames(inOrder);
+    for (const name of inOrder) this.#dirty.add(name);
     await nextTurn();
   }
 
@@ -89,14 +95,34 @@ export class TreeListing implements Listing {
     }
   }
 
+  /** Resolves with the number of those that were gone. */
+  #takeDirty(): Promise<number> {
+    const names = [...this.#dirty];
+    this.#dirty.clear();
+    return this.#needsData ? this.#read(chunksOf(names)) : this.#lookFor(chunksOf(names));
+  }
+
+  async #lookFor(chunks: readonly (readonly string[])[]): Promise<number> {
+    let lost = 0;
+    for (const names of chunks) {
+      const stats = await Promise.all(names.map((name) => this.#session.exists(`${this.#path}/${name}`)));
+      for (const [at, name] of names.entries()) {
+        const stat = stats[at];
+        if (stat !== undefined) this.#children.putName(name, stat);
+        else {
+          lost++;
+          this.#children.remove(name);
+        }
+      }
+    }
+    return lost;
+  }
+
   /**
    * Requests run ahead, so the server always has work. Each chunk is decoded in a turn of its own: a busy socket is read
-   * again and again in one turn of the event loop, and decoding all of that there would stall this process. Resolves with
-   * the number of those that were gone.
+   * again and again in one turn of the event loop, and decoding all of that there would stall this process.
    */
-  async #readDirty(): Promise<number> {
-    const chunks = chunksOf([...this.#dirty]);
-    this.#dirty.clear();
+  async #read(chunks: readonly (readonly string[])[]): Promise<number> {
     let lost = 0;
     const replies = chunks.slice(0, CHUNKS_AHEAD).map((names) => this.#ask(names));
     for (const [i, names] of chunks.entries()) {

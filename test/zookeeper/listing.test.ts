@@ -304,8 +304,13 @@ class ScriptedSession implements ZkSession, ZkTreeReading {
     return node;
   }
 
+  async exists(path: string): Promise<ZkStat | undefined> {
+    await this.#step(`exists ${path}`);
+    const node = this.nodes.get(path);
+    return typeof node === 'string' ? statOf(0) : node?.stat;
+  }
+
   create = (): Promise<never> => Promise.reject(new Error('not in this script'));
-  exists = (): Promise<never> => Promise.reject(new Error('not in this script'));
   set = (): Promise<never> => Promise.reject(new Error('not in this script'));
   delete = (): Promise<never> => Promise.reject(new Error('not in this script'));
   sync = async (): Promise<void> => {};
@@ -433,20 +438,42 @@ describe('a list that is too much for one reply', () => {
 describe('a list whose names say everything', () => {
   const nameOf = (id: string, number: number): string =>
     `${nervePath.encode?.(instanceOf(id), 0).name}${String(number).padStart(10, '0')}`;
+  const listed = { service: SERVICE, path: '/web', format: nervePath };
 
-  test('is read without any node, and leaves the event loop its turns however long it is', async () => {
+  test.each([
+    ['child', ChildListing, ['children /web']],
+    ['tree', TreeListing, ['watch /web', 'children /web']],
+  ] as const)(
+    'is read without any node, and leaves the event loop its turns however long it is, by %s',
+    async (_kind, Kind, steps) => {
+      const session = new ScriptedSession();
+      for (let i = 0; i < 3_000; i++) session.put(`/web/${nameOf(`i-${i}`, i)}`, NOTHING);
+      const listing = new Kind(session, listed, () => {});
+      const turns = countTurns();
+      const { instances } = await listing.read();
+      expect(instances).toHaveLength(3_000);
+      expect(session.steps).toEqual(steps);
+      expect(turns()).toBeGreaterThan(4);
+    },
+  );
+
+  test('costs one question for each name that comes or goes, however long it is', async () => {
     const session = new ScriptedSession();
-    for (let i = 0; i < 3_000; i++) session.put(`/web/${nameOf(`i-${i}`, i)}`, NOTHING);
-    const listing = new ChildListing(
-      session,
-      { service: SERVICE, path: '/web', format: nervePath },
-      () => {},
-    );
-    const turns = countTurns();
-    const { instances } = await listing.read();
-    expect(instances).toHaveLength(3_000);
-    expect(session.steps).toEqual(['children /web']);
-    expect(turns()).toBeGreaterThan(4);
+    for (let i = 0; i < 1_000; i++) session.put(`/web/${nameOf(`i-${i}`, i)}`, NOTHING);
+    let rang = 0;
+    const listing = new TreeListing(session, listed, () => rang++);
+    const { revision } = await listing.read();
+    session.steps = [];
+    session.put(`/web/${nameOf('new', 1_000)}`, NOTHING);
+    session.drop(`/web/${nameOf('i-7', 7)}`);
+    session.put(`/web/${nameOf('i-8', 8)}`, Buffer.from('other data, which nobody reads'));
+    const list = await listing.read();
+    expect(list.instances).toHaveLength(1_000);
+    expect(idsOf(list)).toContain('new');
+    expect(idsOf(list)).not.toContain('i-7');
+    expect(list.revision).toBeGreaterThan(revision);
+    expect(rang).toBe(2);
+    expect(session.steps).toEqual([`exists /web/${nameOf('new', 1_000)}`, `exists /web/${nameOf('i-7', 7)}`]);
   });
 });
 
