@@ -265,12 +265,13 @@ describe('the bench program', () => {
     for (const row of tables.flatMap(({ rows }) => rows)) {
       expect(row).toMatchObject({ instances: expect.any(Number), milliseconds: spread, timesFloor: spread });
     }
-    const [etcdLists, etcdChanges, formatLists, , consulLists, consulChanges] = tables;
+    const [etcdLists, etcdChanges, formatLists, formatChanges, consulLists, consulChanges] = tables;
     expect(contendersOf(etcdLists)).toEqual(['bare gateway', 'pilotfish']);
     expect(operationsOf(etcdLists, 'pilotfish')).toEqual([{ range: 1, watch: 1 }]);
     expect(operationsOf(etcdChanges, 'pilotfish')).toEqual([{ event: 1 }, { event: 1 }]);
     expect(contendersOf(formatLists)).toEqual(['nerve-path', 'nerve', 'serverset', 'curator', 'pilotfish']);
-    expect(operationsOf(formatLists, 'nerve-path')).toEqual([{ sync: 1, list: 1 }]);
+    expect(operationsOf(formatLists, 'nerve-path')).toEqual([{ sync: 1, 'add-watch': 1, list: 1 }]);
+    expect(operationsOf(formatChanges, 'nerve-path')).toEqual([{ exists: 1 }, { exists: 1 }]);
     expect(operationsOf(formatLists, 'nerve')).toMatchObject([{ 'multi-read': 1 }]);
     expect(operationsOf(consulChanges, 'pilotfish')).toEqual([{ read: 1 }, { read: 1 }]);
     const [whole, packed] = ['pilotfish', 'pilotfish, gzip'].map((name) => bytesOf(consulLists, name)[0]);
