@@ -28,6 +28,14 @@ async function scene(harness: RegistryHarness, work: (scene: Scene) => Promise<v
   }
 }
 
+/** Sees an instance come with its owner, and end with its TTL. */
+async function outlive(harness: RegistryHarness, watching: Watching, instance: Instance): Promise<void> {
+  const owner = await harness.startOwner(instance);
+  await watching.until('the instance', listed(instance.id));
+  await owner.kill();
+  await watching.until('nothing', (list) => list.instances.length === 0, harness.ttlMs + BUSY_MACHINE_MS);
+}
+
 /** The reason, or an error when the registration is not lost in time. */
 async function lostWithin(registration: Registration, ms: number): Promise<LostReason> {
   const late = sleep(systemClock, ms).then(() => assert.fail(`not lost within ${ms} ms`));
@@ -138,16 +146,9 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
   {
     name: 'the entry of an owner that was killed in maintenance is gone within its TTL',
     run: (harness) =>
-      scene(harness, async ({ watching, instance }) => {
-        const owner = await harness.startOwner({ ...instance, status: 'maintenance' });
-        await watching.until('the instance', listed('one'));
-        await owner.kill();
-        await watching.until(
-          'nothing',
-          (list) => list.instances.length === 0,
-          harness.ttlMs + BUSY_MACHINE_MS,
-        );
-      }),
+      scene(harness, ({ watching, instance }) =>
+        outlive(harness, watching, { ...instance, status: 'maintenance' }),
+      ),
   },
   {
     name: 'a closed registration is gone when close resolves, and closing again does nothing',
@@ -174,17 +175,7 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
   },
   {
     name: 'the entry of a killed owner is gone within its TTL',
-    run: (harness) =>
-      scene(harness, async ({ watching, instance }) => {
-        const owner = await harness.startOwner(instance);
-        await watching.until('the instance', listed('one'));
-        await owner.kill();
-        await watching.until(
-          'nothing',
-          (list) => list.instances.length === 0,
-          harness.ttlMs + BUSY_MACHINE_MS,
-        );
-      }),
+    run: (harness) => scene(harness, ({ watching, instance }) => outlive(harness, watching, instance)),
   },
   {
     name: 'an id left by a killed owner is taken over without ever leaving the list',
