@@ -127,7 +127,7 @@ export class Prober {
   async #runOnSchedule(): Promise<void> {
     const { clock, random } = this.#context;
     const { intervalMs, fastIntervalMs, jitter } = this.#schedule;
-    let tickAt = this.#startedAt + fraction(random) * intervalMs * jitter;
+    let tickAt = this.#startedAt;
     let stepMs = intervalMs;
     await this.#sleepUntil(tickAt);
     while (!this.#stop.signal.aborted) {
