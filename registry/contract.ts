@@ -36,7 +36,7 @@ export interface Instance {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** An entry of the registry that is no valid instance. It is skipped and never spoils the list. */
+/** An entry of the registry that is no valid instance. It never spoils the list; see `last-good.ts` for one that was valid. */
 export interface Rejection {
   /** The name of the entry in the registry, as found. */
   readonly entry: string;

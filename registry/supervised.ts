@@ -10,8 +10,8 @@ import { Emitter, type Event } from '../runtime/events.js';
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { printable } from '../runtime/printable.js';
 import type { Random } from '../runtime/random.js';
-import type { RegistryReader, Snapshot } from './contract.js';
-import { instanceIn, withLastGood } from './last-good.js';
+import type { RegistryReader, Rejection, Snapshot } from './contract.js';
+import { type LastGood, withLastGood } from './last-good.js';
 import { type Change, diff, isEmptyChange } from './snapshot.js';
 
 /** Full jitter up to 15 s between two attempts to subscribe again. */
@@ -93,13 +93,13 @@ export class SupervisedWatch {
   }
 
   #accept(read: Snapshot): void {
-    const snapshot = withLastGood(this.#snapshot, read);
+    const { snapshot, kept } = withLastGood(this.#snapshot, read);
     const change = diff(this.#snapshot, snapshot);
     if (this.#failures > 0) this.#logger.info({ service: this.service }, 'watch is whole again');
     this.#failures = 0;
     this.#lastError = undefined;
     this.#confirmedAt = this.#options.clock.now();
-    this.#logRejected(snapshot);
+    this.#logRejected(snapshot.rejected, kept);
     const unchanged = this.#snapshot !== undefined && isEmptyChange(change);
     this.#snapshot = unchanged
       ? { ...snapshot, instances: (this.#snapshot as Snapshot).instances }
@@ -138,12 +138,12 @@ export class SupervisedWatch {
     if (wokenUp) await sleep(clock, backoffMs(0, RESUBSCRIBE, random), signal).catch(() => {});
   }
 
-  #logRejected(snapshot: Snapshot): void {
-    for (const { entry, reason, id } of snapshot.rejected) {
+  #logRejected(rejections: readonly Rejection[], kept: LastGood['kept']): void {
+    for (const { entry, reason, id } of rejections) {
       const key = `${entry}\n${reason}`;
       if (this.#logged.has(key) || this.#logged.size >= REMEMBERED_REJECTIONS) continue;
       this.#logged.add(key);
-      const isKept = id !== undefined && instanceIn(snapshot, id) !== undefined;
+      const isKept = id !== undefined && kept.has(id);
       this.#logger.warn(
         { service: this.service, entry: printable(entry), reason },
         isKept

@@ -38,7 +38,7 @@ export interface ServiceStatus extends Readonly<Omit<Counters, 'outcomes'>> {
   readonly ejected: number | undefined;
   /** What became of its requests; undefined until some handle ejects. */
   readonly outcomes: OutcomeStatus | undefined;
-  /** Entries left out: no valid instance, or an address that may not be used. */
+  /** Entries that are no valid instance, or have an address that may not be used. */
   readonly rejectedEntries: number | undefined;
   readonly staleMs: number | undefined;
 }

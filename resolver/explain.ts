@@ -30,6 +30,8 @@ export interface ExplainedCandidate {
   readonly zone?: string;
   /** The registry lists it no more, see `ServiceHandle.held`. */
   readonly held?: true;
+  /** What is wrong with an entry of it that makes no sense any more: it is listed as it was before. */
+  readonly invalid?: string;
   /** Why callers found it bad, although it is not ejected: there are too many such, or the next request is its probe. */
   readonly outlier?: EjectionReason;
   /** What the policy goes by now, such as `inFlight`. */
@@ -94,9 +96,10 @@ export function explain(
   };
   const exclusions = listed.map(exclusionOf);
   const held = new Set(cache.held.map(({ instance }) => instance.id));
+  const invalid = new Map(cache.snapshot?.rejected.map(({ id, reason }) => [id, reason]));
   const candidates = listed
     .filter((_, at) => exclusions[at] === undefined)
-    .map((instance) => candidate(instance, members?.[instance.id], healthOf(instance), held));
+    .map((instance) => candidate(instance, members?.[instance.id], healthOf(instance), { held, invalid }));
   const pick = picker.pick(request);
   pick?.done('cancelled');
   return {
@@ -141,9 +144,10 @@ function candidate(
   instance: Instance,
   facts: Readonly<Record<string, number>> = {},
   health: EndpointHealth | undefined,
-  held: ReadonlySet<string>,
+  { held, invalid }: { held: ReadonlySet<string>; invalid: ReadonlyMap<string | undefined, string> },
 ): ExplainedCandidate {
   const { id, endpoint, weight, status, zone } = instance;
+  const wrong = invalid.get(id);
   return {
     id,
     endpoint: formatHostPort(endpoint),
@@ -151,6 +155,7 @@ function candidate(
     status,
     ...(zone !== undefined && { zone }),
     ...(held.has(id) && { held: true }),
+    ...(wrong !== undefined && { invalid: wrong }),
     ...(health?.outlier !== undefined && { outlier: health.outlier.reason }),
     facts,
   };
@@ -158,7 +163,8 @@ function candidate(
 
 /** What the registry has and the list does not. */
 function unlisted({ snapshot, refused }: ServiceCache): readonly Excluded[] {
-  const invalid = snapshot?.rejected ?? [];
+  const listed = new Set<string | undefined>(snapshot?.instances.map(({ id }) => id));
+  const invalid = snapshot?.rejected.filter(({ id }) => id === undefined || !listed.has(id)) ?? [];
   return [
     ...invalid.map(({ entry, reason }): Excluded => ({ id: entry, reason: 'invalid', detail: reason })),
     ...refused.map(({ entry, reason }): Excluded => ({ id: entry, reason: 'address', detail: reason })),

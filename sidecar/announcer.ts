@@ -214,9 +214,7 @@ export class Announcer {
     this.#effect = linkedAbort();
     try {
       await this.#step(desired.instance, desired.cause, this.#effect.signal);
-      // What a read-back found lost has an error and a wait of its own.
-      const isLost = desired.instance !== undefined && this.#registration === undefined;
-      if (!isLost) this.#succeeded();
+      this.#succeeded(desired.instance);
       return this.settled ? jittered(RECONCILE_MS, RECONCILE_JITTER, random) : 0;
     } catch (error) {
       if (desired !== this.#desired || this.#stop.signal.aborted) return 0;
@@ -328,10 +326,12 @@ export class Announcer {
     this.#registeredAt = undefined;
   }
 
-  #succeeded(): void {
+  /** The registry answered. What it answered may be that the entry is lost, which has an error and a wait of its own. */
+  #succeeded(desired: Instance | undefined): void {
     this.#failures = 0;
     this.#told.clear();
-    this.#error = undefined;
+    const isLost = desired !== undefined && this.#registration === undefined;
+    if (!isLost) this.#error = undefined;
     if (this.#registration !== undefined) this.#confirmedAt = this.#options.clock.now();
     this.#changes.emit();
   }

@@ -43,11 +43,11 @@ function print(explanation: Explanation, stdout: Output): void {
 }
 
 function candidateLines(candidates: readonly ExplainedCandidate[]): readonly string[] {
-  const rows = candidates.map(({ id, endpoint, weight, status, zone = '-', held, facts }) => [
+  const rows = candidates.map(({ id, endpoint, weight, status, zone = '-', held, invalid, facts }) => [
     `  ${printable(id)}`,
     endpoint,
     `weight ${weight}`,
-    held === true ? `${status}, held` : status,
+    [status, held && 'held', invalid && 'as its entry was before'].filter(Boolean).join(', '),
     zone,
     Object.entries(facts)
       .map(([name, value]) => `${name} ${value}`)

@@ -16,7 +16,7 @@ import { type Result, rejected, valid } from '../../runtime/result.js';
 import type { Instance, Rejection } from '../contract.js';
 import { escaped } from '../formats/entry-name.js';
 import { isWeight, parseInstance } from '../instance.js';
-import { META, metadataOf } from './entry.js';
+import { entryId, META, metadataOf } from './entry.js';
 import { type Check, type CheckHealth, type Condition, conditionOf } from './maintenance.js';
 import type { AddressTag } from './settings.js';
 
@@ -41,10 +41,9 @@ export function decodeHealth(service: string, json: unknown, address?: AddressTa
     if (isProxy(entry)) continue;
     const condition = conditionOf(checksOf(fields.Checks), isOurEntry(fieldsOf(entry.Meta)));
     if (condition === undefined) continue;
-    const node = fieldsOf(fields.Node);
-    const decoded = decodeEntry(service, entry, node, condition, address);
+    const decoded = decodeEntry(service, entry, fieldsOf(fields.Node), condition, address);
     if (decoded.ok) found.push({ instance: decoded.value, modified: Number(entry.ModifyIndex) || 0 });
-    else rejections.push({ entry: entryName(fields), reason: decoded.error, id: idOf(entry, node) });
+    else rejections.push(rejectionOf(service, fields, condition, decoded.error));
   }
   // One id on two agents is an instance that moved, and of several with one id the last in the list counts.
   found.sort((a, b) => a.modified - b.modified);
@@ -124,6 +123,17 @@ function exactWeight(meta: Fields): number | undefined {
 
 function weightOf(weights: Fields, health: CheckHealth): unknown {
   return (health === 'passing' ? weights.Passing : weights.Warning) ?? 1;
+}
+
+/** One that was taken out of service is not kept as it was. An entry of ours shows whose it is also when its metadata is gone. */
+function rejectionOf(service: string, fields: Fields, { status }: Condition, reason: string): Rejection {
+  const entry = fieldsOf(fields.Service);
+  const own = entryId(service, '');
+  const ours =
+    typeof entry.ID === 'string' && entry.ID.startsWith(own) ? entry.ID.slice(own.length) : undefined;
+  const isInService = status === 'passing' || status === 'warning';
+  const id = isInService ? (ours ?? idOf(entry, fieldsOf(fields.Node))) : undefined;
+  return { entry: entryName(fields), reason, id };
 }
 
 /** Undefined, which no instance may be called, when there is none. */

@@ -1,5 +1,6 @@
 /** The keys of a service as they were read and as the watch changed them since, and the list they make. */
 import type { Instance, Rejection, Snapshot } from '../contract.js';
+import { idOfName } from '../formats/entry-name.js';
 import type { Format } from '../formats/format.js';
 import { hintFor } from '../formats/guess.js';
 import { patchedSnapshot, snapshotOf } from '../snapshot.js';
@@ -49,7 +50,7 @@ export class ListedKeys {
     const decoded = this.#format.decode(entry, this.#service);
     if (decoded.ok) return { name, modRevision, instance: decoded.value, rejection: undefined };
     const reason = `${decoded.error}${hintFor(entry, this.#format.name, ETCD_FORMATS)}`;
-    const id = this.#format.nameIsId ? name : (known?.instance?.id ?? known?.rejection?.id);
+    const id = this.#format.nameIsId ? idOfName(name) : (known?.instance?.id ?? known?.rejection?.id);
     return { name, modRevision, instance: undefined, rejection: { entry: name, reason, id } };
   }
 

@@ -86,7 +86,7 @@ export class Store {
     const { revision } = headerOf(answer);
     for (;;) {
       const page = listOf(answer.kvs);
-      const isLast = answer.more !== true || page.length === 0;
+      const isLast = answer.more !== true;
       if (!isLast) from = keyAfterAll(page, from);
       const next = isLast ? undefined : ask(from, revision);
       // It shows when it is awaited.
@@ -126,8 +126,8 @@ export class Store {
 
 /** Where the next page begins. Throws UNAVAILABLE for a page that comes no further, which would be asked for without end. */
 function keyAfterAll(page: readonly unknown[], from: string): string {
-  const { key } = keyValueOf(page.at(-1));
-  if (Buffer.compare(Buffer.from(key), Buffer.from(from)) >= 0) return keyAfter(key);
+  const key = page.length === 0 ? undefined : keyValueOf(page.at(-1)).key;
+  if (key !== undefined && Buffer.compare(Buffer.from(key), Buffer.from(from)) >= 0) return keyAfter(key);
   throw new PilotfishError(
     'UNAVAILABLE',
     `expected keys from ${describe(from)} on, got ${describe(key)}, at kv/range`,

@@ -3,6 +3,7 @@
  * `id`, `weight`, `status`, `note`, `zone`, `version`, `tags`, `metadata`. An entry without `id` is named by its address.
  */
 import { describe, formatProblem } from '../../runtime/expected.js';
+import { fieldsOf } from '../../runtime/fields.js';
 import { parseHostPort } from '../../runtime/host-port.js';
 import { type Result, rejected, valid } from '../../runtime/result.js';
 import type { Instance, Rejection } from '../contract.js';
@@ -62,8 +63,9 @@ function nameOf(item: unknown, path: string): string {
   return idOf(item)?.slice(0, 512) ?? path;
 }
 
-/** The id that is written there. */
+/** The id that is written there, or that its address gives it. */
 function idOf(item: unknown): string | undefined {
-  const id = typeof item === 'object' && item !== null ? (item as Record<string, unknown>).id : undefined;
-  return typeof id === 'string' ? id : undefined;
+  const { id, host, port } = fieldsOf(item);
+  if (typeof id === 'string') return id;
+  return id === undefined && typeof host === 'string' ? `${host}:${port}` : undefined;
 }

@@ -1,6 +1,7 @@
 /** The children of a service as they were read: what each one is, and the list they make. */
 import { nextTurn } from '../../runtime/next-turn.js';
 import type { Instance, Rejection, Snapshot } from '../contract.js';
+import { idOfName } from '../formats/entry-name.js';
 import type { Companions, Entry, Format } from '../formats/format.js';
 import { hintFor } from '../formats/guess.js';
 import { sequenceOf } from '../formats/sequence.js';
@@ -143,7 +144,7 @@ export class ListedChildren {
 
   #reject(name: string, reason: string, before: Child | undefined): void {
     const known = before?.instance?.id ?? this.#rejections.get(name)?.id;
-    this.#rejections.set(name, { entry: name, reason, id: this.#format.nameIsId ? name : known });
+    this.#rejections.set(name, { entry: name, reason, id: this.#format.nameIsId ? idOfName(name) : known });
   }
 
   #note(name: string, createdAt: number, instance: Instance): void {

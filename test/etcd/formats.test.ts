@@ -96,10 +96,13 @@ describe('what others put there is read', () => {
     await put(`${service}/sub/e2`, { Op: 0, Addr: '10.0.0.2:1' });
     await watch.until('both', ({ instances }) => instances.map(({ id }) => id).join() === 'e1,sub=002fe2');
     await put(`${service}/sub/e2`, 'nonsense');
-    const { rejected } = await watch.until('the first alone', ({ instances }) => instances.length === 1);
+    const { instances, rejected } = await watch.until('nonsense', (list) => list.rejected.length === 1);
+    expect(instances.map(({ id }) => id)).toEqual(['e1', 'sub=002fe2']);
     expect(rejected.map(({ entry }) => entry)).toEqual(['sub/e2']);
-    await etcdPost(server.address, 'kv/deleterange', { key: toBase64(`${service}/e1`) });
-    await watch.until('none', ({ instances }) => instances.length === 0);
+    for (const [at, left] of ['sub/e2', 'e1'].entries()) {
+      await etcdPost(server.address, 'kv/deleterange', { key: toBase64(`${service}/${left}`) });
+      await watch.until(`without ${left}`, (list) => list.instances.length === 1 - at);
+    }
   });
 
   test('by SkyDNS, below the labels of its name', async () => {

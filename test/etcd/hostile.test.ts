@@ -226,14 +226,21 @@ test('a page that cannot be read fails the list, which is never half of one', as
   await registry.close();
 });
 
-test('a gateway that promises more and says the same again fails the list, which would have no end', async () => {
+test.each<[string, readonly object[], string]>([
+  ['says the same again', [kv()], '"it/web/a"'],
+  ['says nothing', [], 'nothing'],
+])('a gateway that promises more and %s fails the list, which is never half of one', async (_, kvs, got) => {
   await using fake = await startFakeGateway({
-    'kv/range': json([{ ...header(9), kvs: [kv()], more: true, count: '2' }]),
+    'kv/range': (body, response, request) => {
+      const isFirst = (JSON.parse(body) as { readonly key: string }).key === toBase64('it/web/');
+      const page = { ...header(9), kvs: isFirst ? [kv()] : kvs, more: true, count: '2' };
+      json([page])(body, response, request);
+    },
   });
   const registry = await open(url(fake), { random: inOrder });
   const lists = registry.watch('web')[Symbol.asyncIterator]();
   await expect(lists.next()).rejects.toThrow(
-    'expected keys from "it/web/a\\u0000" on, got "it/web/a", at kv/range',
+    `expected keys from "it/web/a\\u0000" on, got ${got}, at kv/range`,
   );
   await registry.close();
 });

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { KeyValue, WatchEvent } from '../../registry/etcd/decode.js';
 import { ListedKeys } from '../../registry/etcd/listed-keys.js';
+import type { Format } from '../../registry/formats/format.js';
+import { goZero } from '../../registry/formats/go-zero.js';
 import { encodeInstance, pilotfish } from '../../registry/formats/pilotfish.js';
 import { instanceOf } from '../../registry/testing/index.js';
 import { below, seededRandom } from '../../runtime/random.js';
@@ -41,6 +43,23 @@ test('several changes of one revision are all taken, and an entry that is no ins
   });
   keys.apply([{ type: 'put', kv: kvOf('p', 3) }]);
   expect(keys.snapshot()).toMatchObject({ instances: [{ id: 'a' }, { id: 'p' }], rejected: [] });
+});
+
+test('an entry that is no instance says whose it is, as far as its name or what it said before tells', () => {
+  const rejectionOf = (format: Pick<Format, 'name' | 'nameIsId' | 'decode'>) => {
+    const keys = new ListedKeys('web', 'it/web/', format);
+    const of = (value: string, modRevision: number): KeyValue => {
+      return { key: 'it/web/eu/1', value: Buffer.from(value), modRevision, lease: '1' };
+    };
+    keys.replace([keys.read(of('10.0.0.1:80', 2))], 2);
+    const before = keys.snapshot().instances.map(({ id }) => id);
+    for (const [at, junk] of ['junk', 'more junk'].entries())
+      keys.apply([{ type: 'put', kv: of(junk, 3 + at) }]);
+    return [before, keys.snapshot().rejected.map(({ id }) => id)];
+  };
+  const named = { ...goZero, nameIsId: false };
+  expect(rejectionOf(goZero)).toEqual([['eu=002f1'], ['eu=002f1']]);
+  expect(rejectionOf(named)).toEqual([['eu=002f1'], ['eu=002f1']]);
 });
 
 test('whatever is repeated, late or listed in between, the list is that of the newest revision', () => {

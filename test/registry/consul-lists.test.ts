@@ -163,6 +163,15 @@ describe('poison', () => {
     expect(list.rejected[0]?.entry.length).toBeLessThanOrEqual(512);
   });
 
+  test.each([
+    ['of ours', { Meta: { 'pilotfish-id': 'a' } }, [check('passing')], 'a'],
+    ['of ours that lost its metadata', { ID: 'web~a' }, [check('warning')], 'a'],
+    ['of others', {}, [check('passing')], 'n1~web-1'],
+    ['that was taken out of service', {}, [check('critical', SERVICE)], undefined],
+  ])('%s says whose entry it is', (_, service, checks, id) => {
+    expect(decodeHealth('web', [item({ ...service, Port: 0 }, checks)]).rejected).toMatchObject([{ id }]);
+  });
+
   test.each([[{}], ['[]'], [null], [42]])('%j is no list and throws', (json) => {
     expect(() => decodeHealth('web', json)).toThrow(/expected a list/);
   });

@@ -140,6 +140,15 @@ describe('what is in the file', () => {
     expect(rejected[0]?.reason).toMatch(reason);
   });
 
+  test.each([
+    ['its address', { host: 'a', port: 80, weight: 'x' }, 'a:80'],
+    ['its id', { id: 'b', host: 'a', port: 80, weight: 'x' }, 'b'],
+    ['nothing', { port: 80 }, undefined],
+  ])('a poison entry is told apart by %s', async (_, poison, id) => {
+    await writeFile(file, list(poison));
+    expect((await listOf()).rejected).toMatchObject([{ id }]);
+  });
+
   test('it cannot be registered in', async () => {
     expect(canRegister(await opened())).toBe(false);
   });

@@ -67,6 +67,19 @@ describe('explain', () => {
     expect(JSON.parse(JSON.stringify(explanation))).toEqual(explanation);
   });
 
+  it('says of one whose entry makes no sense any more that it is listed as it was before', async () => {
+    const world = await fixture();
+    const orders = await listed(world, instances(['a', 'b']));
+    world.registry.list(instances(['b']), [{ entry: 'a', reason: 'expected a port', id: 'a' }]);
+    await settled(world.clock);
+    const { candidates, excluded } = orders.explain();
+    expect(candidates.map(({ id, invalid }) => [id, invalid])).toEqual([
+      ['a', 'expected a port'],
+      ['b', undefined],
+    ]);
+    expect(excluded).toEqual([]);
+  });
+
   it('names the pick that is made next, and counts none', async () => {
     const world = await fixture({ policy: sticky() });
     const orders = await listed(world, instances(20));

@@ -391,6 +391,25 @@ describe('the periodic read-back', () => {
     expect(lines.filter(({ level }) => level === 'error')).toHaveLength(1);
   });
 
+  test('that finds a loss after an outage ends the outage: the next failures are soon tried again, and told', async () => {
+    failing('confirm');
+    await clock.advance(120_000);
+    registry.confirmation = 'absent';
+    let found = false;
+    registry.before = async (call) => {
+      if (call === 'confirm') {
+        found = true;
+        registry.lose('deleted');
+      } else throw away;
+    };
+    while (!found) await clock.advance(100);
+    const told = lines.length;
+    const before = count('register a');
+    await clock.advance(1_000);
+    expect(count('register a') - before).toBeGreaterThanOrEqual(2);
+    expect(lines.slice(told - 1)).toContainEqual(expect.objectContaining({ cause: away.message }));
+  });
+
   test('that fails loses nothing', async () => {
     failing('confirm');
     await clock.advance(120_000);
