@@ -116,6 +116,12 @@ export class ConsulAgent {
     });
   }
 
+  /** Removes the entry as far as that owner wrote it. */
+  async deregisterOwned(id: string, owner: string, options: CallOptions): Promise<void> {
+    const found = await this.find(id, options);
+    if (found?.owner === owner) await this.deregister(id, options);
+  }
+
   /** The entry with its checks, in one small answer. */
   async find(
     id: string,

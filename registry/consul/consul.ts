@@ -17,12 +17,12 @@ import type {
   Snapshot,
 } from '../contract.js';
 import { isName, NAME_RULE } from '../instance.js';
+import { Leftovers } from '../leftovers.js';
 import type { Backend, BackendContext } from '../open.js';
 import { ConsulAgent } from './agent.js';
 import { Catalog } from './catalog.js';
 import { encodeEntry, entryId } from './entry.js';
 import { ConsulHttp } from './http.js';
-import { Leftovers } from './leftovers.js';
 import { ConsulRegistration } from './registration.js';
 import { withRetries } from './retry.js';
 import { type ConsulSettings, parseConsulUrl } from './settings.js';
@@ -30,6 +30,9 @@ import { type Environment, openToken, type Token } from './token.js';
 import { MAX_BLOCKING, Slots, type WatchParts, watchHealth } from './watch.js';
 
 const READ_DEADLINE_MS = 5000;
+
+/** An agent carries out what was cut off at once, or as soon as it goes on. */
+const BETWEEN_LOOKS_MS = 1000;
 
 /** How long `close` may spend on deregistering; entries that it did not reach end with their TTL. */
 const CLOSE_DEADLINE_MS = 5000;
@@ -72,8 +75,7 @@ class ConsulRegistry implements Registry {
     this.#http = new ConsulHttp({ settings, token, clock, state });
     this.#agent = new ConsulAgent({ settings, token, clock, state, http: this.#http });
     this.#catalog = new Catalog(this.#http, clock);
-    const limitMs = settings.ttlMs + settings.deregisterAfterMs;
-    this.#leftovers = new Leftovers({ ...context, agent: this.#agent, limitMs });
+    this.#leftovers = new Leftovers(context);
     const blocking = new Slots(MAX_BLOCKING);
     this.#watchParts = { http: this.#http, clock, random, settings, blocking, memories: new Map() };
   }
@@ -147,11 +149,24 @@ class ConsulRegistry implements Registry {
       return registration;
     } catch (error) {
       this.#registrations.delete(registration);
-      this.#leftovers.remove(registration.entryId, registration.owner);
+      this.#leave(registration);
       throw error;
     } finally {
       link.release();
     }
+  }
+
+  #leave({ entryId, owner }: ConsulRegistration): void {
+    const { clock } = this.#context;
+    const { ttlMs, deregisterAfterMs } = this.#settings;
+    const reapedAt = clock.now() + ttlMs + deregisterAfterMs;
+    this.#leftovers.remove({
+      entry: entryId,
+      look: (signal) => this.#agent.deregisterOwned(entryId, owner, { signal }),
+      pauseMs: BETWEEN_LOOKS_MS,
+      // Consul itself has deleted by then what nobody keeps alive.
+      isOver: () => clock.now() >= reapedAt,
+    });
   }
 
   async #read(path: string, { signal }: OperationOptions): Promise<unknown> {

@@ -20,12 +20,12 @@ import type {
 import type { Format } from '../formats/format.js';
 import { loadFormat } from '../formats/index.js';
 import { isName, NAME_RULE } from '../instance.js';
+import { Leftovers } from '../leftovers.js';
 import type { Backend, BackendContext } from '../open.js';
 import { EtcdClient } from './client.js';
-import { claim, vacate } from './entry.js';
+import { claim, unclaim, vacate } from './entry.js';
 import { type EtcdKeys, etcdKeys, keysBelow } from './keys.js';
 import { type Lease, LeaseKeeper } from './lease.js';
-import { Leftovers } from './leftovers.js';
 import { OwnKeys } from './own-keys.js';
 import { readOnly } from './read-only.js';
 import { isRefusal } from './refusal.js';
@@ -86,11 +86,11 @@ class EtcdRegistry implements Registry {
     });
     this.#keeper = keeper;
     this.#own = new OwnKeys({ ...context, client, store, keeper });
-    const isWanted = (key: string): boolean => this.#claimsOf(key).length > 0 || this.#own.has(key);
-    this.#leftovers = new Leftovers({ ...context, store, keeper, isWanted });
+    this.#leftovers = new Leftovers(context);
     this.#closers.defer(() => client.close());
     this.#closers.defer(() => this.#endLease());
-    this.#closers.defer(() => this.#leftovers.close());
+    // The end of the lease removes what is left.
+    this.#closers.defer(() => this.#leftovers.close(0));
   }
 
   get ttlMs(): number | undefined {
@@ -177,9 +177,22 @@ class EtcdRegistry implements Registry {
       return this.#hold(instance, { key, lease, revision });
     } catch (error) {
       if (isRefusal(error, 'no lease')) this.#keeper.gone(lease);
-      else this.#leftovers.remove(key, lease);
+      else this.#leave(key, lease);
       throw error;
     }
+  }
+
+  /** The key is left to be removed, unless it is wanted again by then. */
+  #leave(entry: string, lease: Lease): void {
+    const isWanted = (): boolean => this.#claimsOf(entry).length > 0 || this.#own.has(entry);
+    this.#leftovers.remove({
+      entry,
+      look: (signal) => unclaim(this.#store, entry, lease.id, { signal }, isWanted),
+      // A member that was frozen carries a put out as late as that.
+      pauseMs: lease.ttlMs,
+      // What hung on a lease that is over is gone, and nothing can be put on it any more.
+      isOver: () => !this.#keeper.isHeld(lease),
+    });
   }
 
   #claimsOf(key: string): readonly Promise<unknown>[] {
