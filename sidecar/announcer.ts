@@ -304,9 +304,14 @@ export class Announcer {
   #waitAfter(reason: LostReason): number {
     const { clock, random, fleetSize = FLEET_SIZE } = this.#options;
     if (reason === 'expired') return (fraction(random) * fleetSize * 1000) / FLEET_WRITES_PER_SECOND;
-    if (reason === 'deleted') return Math.max(0, (this.#confirmedAt ?? 0) + AFTER_DELETION_MS - clock.now());
+    if (reason === 'deleted') return Math.max(0, this.#lastThereAt + AFTER_DELETION_MS - clock.now());
     if (clock.now() - this.#ownedSince > UNCONTESTED_MS) this.#conflicts = 0;
     return this.#conflictMs();
+  }
+
+  /** One that was deleted while it was being registered has not been confirmed yet. */
+  get #lastThereAt(): number {
+    return Math.max(this.#ownedSince, this.#confirmedAt ?? 0);
   }
 
   #conflictMs(): number {

@@ -223,6 +223,20 @@ describe('an entry that is lost', () => {
     expect(count('register a') - before).toBeGreaterThanOrEqual(9);
   });
 
+  test('by a deletion that is known before the registration is done is not written again before its second is over', async () => {
+    const before = count('register a');
+    const stop = announcer.onChange(() => {
+      if (announcer.confirmed === undefined) return;
+      stop();
+      registry.lose('deleted');
+    });
+    registry.lose('deleted');
+    await clock.advance(900);
+    expect(count('register a') - before).toBe(1);
+    await clock.advance(200);
+    expect(count('register a') - before).toBe(2);
+  });
+
   test('to another process with the same id is not fought over: one alarm, and a long wait', async () => {
     registry.lose('taken');
     await settle();
