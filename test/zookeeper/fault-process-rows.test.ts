@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
 import { eventually } from '../end-to-end/world.js';
-import { type RunningServer, startServer } from '../servers/index.js';
+import { fourLetterWord, type RunningServer, startServer } from '../servers/index.js';
 import { faultRow, type Place, T_MS } from './fault-world.js';
 
 let server: RunningServer;
@@ -107,9 +107,18 @@ faultRow('33', 'somebody deletes the entry, again and again', place, {}, async (
     );
   }
   const createdAt = performance.now();
+  // Until then it is being registered, and what is not there at the read-back is written once more.
+  await eventually('its owner watches it', async () => watches(await world.owner(), world.path));
   await world.witness.delete(world.path, -1);
   await eventually('back once more', async () => (await world.owner()) !== undefined);
   const gap = performance.now() - createdAt;
   bars.note('from one creation to the next, ms', Math.round(gap));
   bars.equal('at most one creation a second', gap >= 950, true);
 });
+
+/** Whether the session watches that very node. */
+async function watches(session: string | undefined, path: string): Promise<boolean> {
+  const byPath = await fourLetterWord(server.address, 'wchp');
+  const [, watchers = ''] = byPath.split(`${path}\n`);
+  return session !== undefined && watchers.split(/\n(?!\t)/)[0]?.includes(session) === true;
+}
