@@ -22,6 +22,8 @@ export interface Leftover {
   readonly pauseMs: number;
   /** True when the registry must have removed it by itself. */
   readonly isOver: () => boolean;
+  /** Called when it is over and the registry has not answered a single look. */
+  readonly onUnseen?: () => void;
 }
 
 interface Removal {
@@ -80,8 +82,10 @@ export class Leftovers {
     return [...this.#removals].filter((removal) => removal.entry === entry);
   }
 
-  async #run({ look, pauseMs, isOver }: Leftover, signal: AbortSignal, onLook: () => void): Promise<void> {
-    for (let looks = 0, failures = 0; looks < LOOKS && !signal.aborted && !isOver(); ) {
+  async #run(leftover: Leftover, signal: AbortSignal, onLook: () => void): Promise<void> {
+    const { look, pauseMs, isOver, onUnseen } = leftover;
+    let looks = 0;
+    for (let failures = 0; looks < LOOKS && !signal.aborted && !isOver(); ) {
       try {
         await look(signal);
         failures = 0;
@@ -91,6 +95,7 @@ export class Leftovers {
         await sleep(this.#clock, backoffMs(failures++, RETRY, this.#random), signal).catch(() => {});
       }
     }
+    if (looks === 0 && !signal.aborted) onUnseen?.();
   }
 }
 

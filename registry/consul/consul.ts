@@ -157,7 +157,7 @@ class ConsulRegistry implements Registry {
   }
 
   #leave({ entryId, owner }: ConsulRegistration): void {
-    const { clock } = this.#context;
+    const { clock, logger } = this.#context;
     const { ttlMs, deregisterAfterMs } = this.#settings;
     const reapedAt = clock.now() + ttlMs + deregisterAfterMs;
     this.#leftovers.remove({
@@ -166,6 +166,8 @@ class ConsulRegistry implements Registry {
       pauseMs: BETWEEN_LOOKS_MS,
       // Consul itself has deleted by then what nobody keeps alive.
       isOver: () => clock.now() >= reapedAt,
+      onUnseen: () =>
+        logger.warn({ entry: entryId }, 'gave up removing an unfinished registration; Consul will'),
     });
   }
 

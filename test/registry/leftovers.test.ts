@@ -69,10 +69,11 @@ describe('what an unfinished registration may have left', () => {
 
   test('needs no look any more when the registry must have removed it by itself', async () => {
     answer = away;
-    leftovers.remove(leftover({ isOver: () => clock.now() >= 30_000 }));
+    let unseen = 0;
+    leftovers.remove(leftover({ isOver: () => clock.now() >= 30_000, onUnseen: () => unseen++ }));
     const gone = watched(leftovers.of('a'));
     await clock.advance(40_000);
-    expect(gone.done).toBe(true);
+    expect([gone.done, unseen]).toEqual([true, 1]);
     expect(Math.max(...looks)).toBeLessThan(30_000);
     expect(clock.pending).toBe(0);
   });
@@ -91,12 +92,13 @@ describe('what an unfinished registration may have left', () => {
   test('is given up when the registry closes and it is not gone in time, also in the middle of a look', async () => {
     answer = (signal) =>
       new Promise((_, refuse) => signal.addEventListener('abort', () => refuse(signal.reason)));
-    leftovers.remove(leftover());
+    let unseen = 0;
+    leftovers.remove(leftover({ onUnseen: () => unseen++ }));
     const closed = watched(leftovers.close(5_000));
     await clock.advance(4_999);
     expect(closed.done).toBe(false);
     await clock.advance(1);
-    expect([closed.done, looks]).toEqual([true, [0]]);
+    expect([closed.done, looks, unseen]).toEqual([true, [0], 0]);
     expect(clock.pending).toBe(0);
   });
 });

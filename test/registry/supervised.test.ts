@@ -2,13 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RegistryReader, RegistryState, Snapshot } from '../../registry/contract.js';
 import { snapshotOf } from '../../registry/snapshot.js';
 import { type SupervisedWatch, supervise, type WatchUpdate } from '../../registry/supervised.js';
-import { instanceOf } from '../../registry/testing/index.js';
+import { idsOf, instanceOf } from '../../registry/testing/harness.js';
 import { Emitter } from '../../runtime/events.js';
 import { Latest } from '../../runtime/latest.js';
 import { seededRandom } from '../../runtime/random.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
-
-const idsOf = (snapshot: Snapshot | undefined) => snapshot?.instances.map(({ id }) => id);
 
 /** A registry whose watch a test feeds, breaks and counts. */
 class FedRegistry implements RegistryReader {
