@@ -12,17 +12,18 @@ import { join } from 'node:path';
 import { connect, type ServiceHandle } from '../resolver/index.js';
 import { sleep, systemClock } from '../runtime/clock.js';
 import { CloseStack } from '../runtime/close-stack.js';
+import { freePorts } from '../test/servers/ports.js';
 import { startServer } from '../test/servers/start.js';
 import { formatSpread, ratios, report, type Spread, spreadOf } from './harness.js';
 import { progress } from './progress.js';
 import { adminUrlOf, end, startNode, startSidecar } from './sidecar-process.js';
 
 const SERVICE = 'mortal';
-const PORT = 18_479;
 /** Longer than an interval: a connection that ends sooner, again and again, is taken for that of a server that closes idle ones. */
 const SETTLED_MS = 2_500;
 /** Listens, and nothing more; the port is the same in every life. */
-const MORTAL = `require('node:net').createServer((s) => s.on('error', () => {})).listen(${PORT}, '127.0.0.1')`;
+const mortal = (port: number): string =>
+  `require('node:net').createServer((s) => s.on('error', () => {})).listen(${port}, '127.0.0.1')`;
 
 const REGISTRIES = {
   local: () => '?poll=50ms',
@@ -88,9 +89,11 @@ async function deathsOn(
   const closers = new CloseStack();
   try {
     const url = await urlOf(name, folder, closers);
-    const handle = await watchedBy(url, folder, hold, closers);
+    const [port] = await freePorts(0);
+    const probed = { name: SERVICE, port, address: '127.0.0.1', probes: [{ type: 'tcp', hold }] };
+    const handle = await watchedBy(url, folder, probed, closers);
     const deaths: Death[] = [];
-    for (let round = 0; round < rounds; round++) deaths.push(await killOnce(handle));
+    for (let round = 0; round < rounds; round++) deaths.push(await killOnce(handle, port));
     return deaths;
   } finally {
     await closers.close();
@@ -108,13 +111,12 @@ async function urlOf(name: RegistryName, folder: string, closers: CloseStack): P
 async function watchedBy(
   registry: string,
   folder: string,
-  hold: boolean,
+  service: object,
   closers: CloseStack,
 ): Promise<ServiceHandle> {
   const config = join(folder, 'sidecar.json');
-  const services = [{ name: SERVICE, port: PORT, address: '127.0.0.1', probes: [{ type: 'tcp', hold }] }];
-  const settings = { registry, admin: '127.0.0.1:0', drainWait: '0s', flapHoldDown: false, services };
-  await writeFile(config, JSON.stringify(settings));
+  const settings = { registry, admin: '127.0.0.1:0', drainWait: '0s', flapHoldDown: false };
+  await writeFile(config, JSON.stringify({ ...settings, services: [service] }));
   const sidecar = startSidecar(['--config', config]);
   closers.defer(() => end(sidecar));
   await adminUrlOf(sidecar);
@@ -123,10 +125,10 @@ async function watchedBy(
   return discovery.service(SERVICE);
 }
 
-async function killOnce(handle: ServiceHandle): Promise<Death> {
-  const service = startNode(MORTAL);
+async function killOnce(handle: ServiceHandle, port: number): Promise<Death> {
+  const service = startNode(mortal(port));
   await until(handle, (instances) => instances > 0);
-  const witness = await connected();
+  const witness = await connected(port);
   await sleep(systemClock, SETTLED_MS);
   const closed = new Promise<number>((resolve) => witness.once('close', () => resolve(systemClock.now())));
   const killedAt = systemClock.now();
@@ -136,8 +138,8 @@ async function killOnce(handle: ServiceHandle): Promise<Death> {
   return { closedMs: (await closed) - killedAt, goneMs: goneAt - killedAt };
 }
 
-async function connected(): Promise<Socket> {
-  const socket = connectTo(PORT, '127.0.0.1');
+async function connected(port: number): Promise<Socket> {
+  const socket = connectTo(port, '127.0.0.1');
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;

@@ -26,7 +26,7 @@ describe.each(FILES)('in %s', (file) => {
 
   // What Prometheus would run is looked at by metrics.test.ts.
   const blocks = codeBlocks(file).filter(({ language }) => language !== 'promql');
-  test.each(blocks)('the block at $place runs ($language)', (block) => snippets.run(block), 30_000);
+  test.each(blocks)('the block at $place runs ($language)', (block) => snippets.run(block));
 });
 
 describe('a block that proves nothing is an error', () => {

@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { readOptions } from '../../examples/demo/options.js';
 import { ROOT } from '../architecture/sources.js';
-import { eventually, Sidecar, ToyService } from '../end-to-end/world.js';
+import { ServiceProcess } from '../end-to-end/instance.js';
+import { eventually, Sidecar } from '../end-to-end/world.js';
 import { type CliResult, type RunningCli, startCli } from '../helpers/cli.js';
 import { freePorts } from '../servers/ports.js';
 import type { CodeBlock } from './markdown.js';
@@ -18,13 +19,13 @@ const TRIES = 20;
 
 export class Snippets {
   readonly #folder: string;
-  readonly #service: ToyService;
+  readonly #service: ServiceProcess;
   readonly #sidecar: Sidecar;
   readonly #adminPort: number;
   #started: RunningCli | undefined;
   #files = 0;
 
-  private constructor(folder: string, service: ToyService, sidecar: Sidecar, adminPort: number) {
+  private constructor(folder: string, service: ServiceProcess, sidecar: Sidecar, adminPort: number) {
     this.#folder = folder;
     this.#service = service;
     this.#sidecar = sidecar;
@@ -39,19 +40,19 @@ export class Snippets {
     await symlink(ROOT, join(folder, 'node_modules', 'pilotfish'));
     // It comes with pilotfish, and npm puts it beside it.
     await symlink(join(ROOT, 'node_modules', 'undici'), join(folder, 'node_modules', 'undici'));
-    const service = await ToyService.start();
+    const [port, adminPort] = (await freePorts(1)) as [number, number];
+    const service = await ServiceProcess.start(port);
     const sidecar = await Sidecar.start('local:', ['--service', 'orders', '--port', `${service.port}`], {
       TMPDIR: join(folder, 'tmp'),
     });
     await eventually('the service is listed', async () => (await sidecar.get('/readyz')).status === 200);
-    const [adminPort] = await freePorts(0);
     return new Snippets(folder, service, sidecar, adminPort);
   }
 
   async close(): Promise<void> {
     await this.#stopStarted();
     await this.#sidecar.terminate();
-    await this.#service.die();
+    await this.#service.signal('SIGTERM');
     await rm(this.#folder, { recursive: true });
   }
 

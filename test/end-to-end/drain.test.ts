@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../helpers/cli.js';
 import { startServer } from '../servers/index.js';
 import { BACKENDS } from './backends.js';
-import { Caller, eventually, Sidecar, ToyService } from './world.js';
+import { Caller, eventually, PATIENCE, Sidecar, ToyService } from './world.js';
 
 let names = 0;
 let service: ToyService;
@@ -49,11 +49,11 @@ const messages = ({ log }: Sidecar): unknown[] => log.map(({ message }) => messa
 
 describe.each(BACKENDS)('on $name', ({ url }) => {
   test('SIGTERM marks, deregisters, waits, and exits 0', async () => {
-    const { sidecar, caller } = await listed(url(), '--drain-propagation', '1500ms', '--drain-wait', '300ms');
+    const { sidecar, caller } = await listed(url(), '--drain-propagation', PATIENCE, '--drain-wait', '300ms');
     const seen = statusesOf(caller);
     const startedAt = performance.now();
     expect(await sidecar.terminate()).toMatchObject({ code: 0 });
-    expect(performance.now() - startedAt).toBeGreaterThan(1_700);
+    expect(performance.now() - startedAt).toBeGreaterThan(2_300);
     await caller.sees();
     expect(seen).toEqual(['draining', 'gone']);
     expect(messages(sidecar).slice(-5)).toEqual([
@@ -66,7 +66,7 @@ describe.each(BACKENDS)('on $name', ({ url }) => {
   });
 
   test('`pilotfish drain --wait` does the same while the sidecar goes on, and `undrain` takes it back', async () => {
-    const { sidecar, caller } = await listed(url());
+    const { sidecar, caller } = await listed(url(), '--drain-propagation', PATIENCE);
     const seen = statusesOf(caller);
     const operate = (...args: readonly string[]) => runCli([...args, '--admin', sidecar.adminUrl]);
     expect(await operate('drain', '--wait')).toMatchObject({ code: 0 });
@@ -174,7 +174,10 @@ describe('a drain', () => {
   });
 
   test('ends on the spot at a second SIGTERM', async () => {
-    const { sidecar } = await listed(local, '--drain-propagation', '60s', '--drain-timeout', '120s');
+    const { sidecar } = await listed(
+      local,
+      ...['--drain-propagation', '60s', '--drain-wait', '60s', '--drain-timeout', '180s'],
+    );
     const ended = sidecar.terminate();
     await eventually('it drains', () => messages(sidecar).includes('draining'));
     sidecar.signal('SIGTERM');

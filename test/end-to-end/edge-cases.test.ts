@@ -31,7 +31,8 @@ const EVERYWHERE: readonly Backend[] = [
   { name: 'etcd', url: (ttl) => `etcd://${sharedServer('etcd')}/edge-cases?ttl=${ttl}` },
 ];
 
-const TTL_MS = 2_000;
+/** Longer than a busy machine keeps a sidecar from renewing its entry. */
+const TTL_MS = 6_000;
 /** Longer than a process takes to start again, on the busiest machine. */
 const LONG_TTL = '20s';
 
@@ -60,6 +61,7 @@ class World {
   readonly closers: CloseStack;
   /** As `one:8080`; from the first that is not empty. */
   readonly lists: string[] = [];
+  #isListed = false;
   readonly toy: ToyService;
   readonly caller: Caller;
 
@@ -72,7 +74,8 @@ class World {
     this.closers.defer(() => caller.close());
     caller.service.onChange(({ snapshot }) => {
       const list = snapshot.instances.map(({ id, endpoint }) => `${id}:${endpoint.port}`).join();
-      if (list !== '' || this.lists.length > 0) this.lists.push(list);
+      this.#isListed ||= list !== '';
+      if (this.#isListed) this.lists.push(list);
     });
   }
 
@@ -111,13 +114,14 @@ describe.concurrent('row 7: a sidecar that stood still until its entry had ended
     await using world = await World.at(registry);
     const sidecar = world.own(await Sidecar.start(registry, world.args()));
     await world.caller.sees('one');
+    world.lists.length = 0;
     sidecar.signal('SIGSTOP');
     await world.caller.sees();
     sidecar.signal('SIGCONT');
     const wokeAt = performance.now();
     await world.caller.sees('one');
     expect(performance.now() - wokeAt).toBeLessThan(20_000);
-    expect(world.lists).toEqual([`one:${world.toy.port}`, '', `one:${world.toy.port}`]);
+    expect(world.lists).toEqual(['', `one:${world.toy.port}`]);
     // What it missed was no failure of the service.
     expect(times(sidecar, 'health changed')).toBe(1);
   });
@@ -272,7 +276,11 @@ test.concurrent('row 43: an outage of three registries is a few lines for each, 
   const file = join(directory, 'flood.json');
   const services = [{ name: world.name, id: 'one', port: world.toy.port, probes: ['http:/health'] }];
   const sidecar = world.own(await Sidecar.startFrom(file, urls, { services }));
-  await eventually('registered everywhere', () => times(sidecar, 'registered') === 3);
+  await eventually('registered everywhere', async () => {
+    const { services } = await sidecar.status();
+    return services[0]?.registrations.every(({ registered }) => registered) === true;
+  });
+  const registered = times(sidecar, 'registered');
   const before = sidecar.log.length;
   for (const proxy of proxies) proxy.refuse();
   await eventually('the last of them has noticed', () => /whole TTL/.test(sidecar.output));
@@ -281,7 +289,7 @@ test.concurrent('row 43: an outage of three registries is a few lines for each, 
   expect(sidecar.log.slice(noticed)).toEqual([]);
   expect(noticed - before).toBeLessThanOrEqual(3 * proxies.length);
   await Promise.all(proxies.map((proxy) => proxy.heal()));
-  await eventually('registered again in two', () => times(sidecar, 'registered') === 5);
+  await eventually('registered again in two', () => times(sidecar, 'registered') >= registered + 2);
   await eventually('connected to all', async () => {
     return (await sidecar.status()).registries.every(({ state }) => state === 'connected');
   });

@@ -29,7 +29,10 @@ export interface ServiceEvent {
 /** A line of a sidecar's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
-/** What a sidecar's file says of such an instance: the drain as by default, and the service asked what is in flight. */
+/**
+ * What a sidecar's file says of such an instance: the service is asked what is in flight, and the callers, which have to
+ * share a busy machine with the whole fleet here, get a second to hear of a drain.
+ */
 export function sidecarConfig({ service, id, port, directory }: Omit<InstanceConfig, 'registry'>): object {
   const inFlight = { url: `http://127.0.0.1:${port}/in-flight` };
   return {
@@ -37,6 +40,7 @@ export function sidecarConfig({ service, id, port, directory }: Omit<InstanceCon
     interval: '1s',
     fastInterval: '100ms',
     timeout: '900ms',
+    drainPropagation: '1s',
     drainWait: '5s',
     services: [{ name: service, id, port, probes: ['http:/health'], inFlight }],
   };
@@ -86,11 +90,13 @@ export class SupervisedInstance {
 
 /** The service alone. */
 export class ServiceProcess {
+  readonly port: number;
   readonly #child: ChildProcess;
   readonly #ended: Promise<number | null>;
   #stdout = '';
 
-  private constructor(child: ChildProcess) {
+  private constructor(port: number, child: ChildProcess) {
+    this.port = port;
     this.#child = child;
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
@@ -102,7 +108,7 @@ export class ServiceProcess {
   static async start(port: number): Promise<ServiceProcess> {
     const env = { ...process.env, PORT: `${port}` };
     const stdio = ['ignore', 'pipe', 'inherit'] as const;
-    const service = new ServiceProcess(spawn(process.execPath, [SERVICE], { env, stdio: [...stdio] }));
+    const service = new ServiceProcess(port, spawn(process.execPath, [SERVICE], { env, stdio: [...stdio] }));
     await eventually('the service listens', () => service.events.length > 0);
     return service;
   }

@@ -84,7 +84,10 @@ describe.each(BACKENDS)('on $name', ({ url }) => {
 
   test('maintenance ends by itself when its time is over', async () => {
     await operate('maintenance', name, 'on', '--for', '2s');
-    await becomes({ status: 'maintenance' });
+    await eventually('it was set and has ended', () => {
+      const updates = sidecar.log.filter(({ message }) => message === 'updated');
+      return updates.at(-1)?.cause === 'the time of an order is over';
+    });
     await becomes({ status: 'passing' });
   });
 

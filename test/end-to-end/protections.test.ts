@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { freshService } from '../../registry/testing/index.js';
 import { CloseStack } from '../../runtime/close-stack.js';
 import { sharedServer } from '../servers/index.js';
-import { eventually, Sidecar, ToyService } from './world.js';
+import { eventually, PATIENCE, Sidecar, ToyService } from './world.js';
 
 /** Longer than a sidecar stands still on a busy machine. */
 const TTL = '4s';
@@ -81,10 +81,10 @@ describe.concurrent.each([
       'the first sees the conflict',
       async () => (await registration(first))?.state === 'conflict',
     );
-    const before = (await writes(first)) + (await writes(second));
+    const written = async () => (await writes(first)) + (await writes(second));
+    await eventually('both have written', async () => (await written()) === 2);
     await delay(3_000);
-    expect(before).toBe(2);
-    expect((await writes(first)) + (await writes(second))).toBe(before);
+    expect(await written()).toBe(2);
     expect(await metric(first, /^pilotfish_registration_conflict/)).toBe(1);
     expect(await metric(second, /^pilotfish_registration_conflict/)).toBe(0);
     expect(first.log.filter(({ message }) => message === 'lost the registration')).toHaveLength(1);
@@ -126,7 +126,7 @@ test.concurrent('services that hang all at once, and answer again soon, are neve
     probes: ['http:/health'],
   }));
   await writeFile(config, JSON.stringify({ services: entries }));
-  const one = await world.sidecar(world.registry, '--config', config, '--timeout', '300ms');
+  const one = await world.sidecar(world.registry, '--config', config, '--timeout', PATIENCE);
   const all = async (wanted: string) =>
     (await one.status()).services.every(({ health: { state } }) => state === wanted);
   await eventually('both pass', () => all('passing'));

@@ -33,7 +33,7 @@ describe.each(BACKENDS)('while $name is away', ({ name, url }) => {
 
   test('the caller keeps its list, the sidecar keeps probing, and both say so; then everything is as before', async () => {
     const sidecar = await Sidecar.start(registry, sidecarArgs());
-    const caller = await Caller.of(registry, 'orders');
+    const caller = await Caller.of(registry, 'orders', {});
     await caller.sees('one');
     const lists: number[] = [];
     caller.service.onChange(({ snapshot }) => lists.push(snapshot.instances.length));

@@ -7,7 +7,7 @@ import { runCli } from '../helpers/cli.js';
 import { connectClient } from '../helpers/zk.js';
 import { sharedServer } from '../servers/index.js';
 import { BACKENDS } from './backends.js';
-import { Caller, eventually, Sidecar, ToyService, writeConfig } from './world.js';
+import { Caller, eventually, PATIENCE, Sidecar, ToyService, writeConfig } from './world.js';
 
 let names = 0;
 let directory: string;
@@ -57,7 +57,8 @@ const reloads = (result: string): Promise<number> =>
 describe.each(BACKENDS)('on $name', ({ url }) => {
   test('SIGHUP adds, changes in place and drains away, and leaves the rest alone', async () => {
     const services = [service('same'), service('changed'), service('removed')];
-    sidecar = await Sidecar.startFrom(file, url(), { services });
+    const drain = { drainPropagation: PATIENCE };
+    sidecar = await Sidecar.startFrom(file, url(), { ...drain, services });
     const same = await watching(url(), 'same');
     const changed = await watching(url(), 'changed');
     const removed = await watching(url(), 'removed');
@@ -66,6 +67,7 @@ describe.each(BACKENDS)('on $name', ({ url }) => {
     for (const { lists } of [same, changed, removed]) lists.length = 0;
 
     await writeConfig(file, url(), {
+      ...drain,
       services: [service('same'), service('changed', { weight: 5 }), service('added')],
     });
     sidecar.signal('SIGHUP');

@@ -1,13 +1,14 @@
 /** Real processes for a test: a service that can be well or unwell, a sidecar beside it, and a caller's view. */
 
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type Discovery, type ServiceHandle } from '../../resolver/index.js';
+import { type ConnectOptions, connect, type Discovery, type ServiceHandle } from '../../resolver/index.js';
 import { type CliResult, type RunningCli, startCli } from '../helpers/cli.js';
+import { freePorts } from '../servers/ports.js';
 
 /** An HTTP service in this process that answers `/health` with 200, 500, or nothing at all. */
 export class ToyService {
@@ -32,8 +33,9 @@ export class ToyService {
       response.writeHead(this.mood === 'well' ? 200 : 500).end();
     });
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
+    if (this.#port === 0) [this.#port] = await freePorts(0);
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
   }
 
   /** As if its process had died: the port is refused, connections are reset. */
@@ -113,11 +115,8 @@ export class Sidecar {
 
   /** The log so far, one object a line. */
   get log(): readonly Record<string, unknown>[] {
-    return this.#cli
-      .stdout()
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line));
+    const lines = this.#cli.stdout().split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line));
   }
 
   get output(): string {
@@ -140,7 +139,9 @@ export class Sidecar {
   }
 
   async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
-    const response = await fetch(this.adminUrl + path, { signal: AbortSignal.timeout(10_000) });
+    // A kept connection may be closed by the sidecar in the moment in which it is used again.
+    const headers = { connection: 'close' };
+    const response = await fetch(this.adminUrl + path, { headers, signal: AbortSignal.timeout(10_000) });
     return { status: response.status, text: await response.text() };
   }
 
@@ -170,8 +171,16 @@ export class Caller {
     this.service = service;
   }
 
-  static async of(registry: string, name: string): Promise<Caller> {
-    const discovery = await connect(registry);
+  /**
+   * Unless it is told otherwise it believes the registry at once: to hold who vanishes after an outage is of the resolver,
+   * and here a busy machine alone may look like an outage to a caller.
+   */
+  static async of(
+    registry: string,
+    name: string,
+    options: ConnectOptions = { hold: false },
+  ): Promise<Caller> {
+    const discovery = await connect(registry, options);
     return new Caller(discovery, discovery.service(name));
   }
 

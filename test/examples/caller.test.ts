@@ -6,17 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT } from '../architecture/sources.js';
-import { eventually, Sidecar, ToyService } from '../end-to-end/world.js';
+import { ServiceProcess } from '../end-to-end/instance.js';
+import { eventually, Sidecar } from '../end-to-end/world.js';
+import { freePorts } from '../servers/ports.js';
 
 let folder: string;
 let registry: string;
-let services: readonly ToyService[];
+let services: ServiceProcess[];
 let sidecars: readonly Sidecar[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pilotfish-caller-'));
   registry = `local:${join(folder, 'registry')}`;
-  services = await Promise.all([ToyService.start(), ToyService.start()]);
+  services = await Promise.all((await freePorts(1)).map((port) => ServiceProcess.start(port)));
   sidecars = await Promise.all(
     services.map(({ port }, i) => {
       return Sidecar.start(registry, ['--service', 'orders', '--id', `orders-${i}`, '--port', `${port}`]);
@@ -26,7 +28,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(sidecars.map((sidecar) => sidecar.terminate()));
-  await Promise.all(services.map((service) => service.die()));
+  await Promise.all(services.map((service) => service.signal('SIGKILL')));
   await rm(folder, { recursive: true });
 });
 
@@ -55,12 +57,13 @@ class Example {
 }
 
 test('no request fails when a service dies, and the caller ends in order', async () => {
+  const [victim] = services as [ServiceProcess];
   const example = new Example();
   const ended = once(example.child, 'exit');
   await eventually('both are used', () => example.totals.list === '2 endpoints, fresh');
-  await services[0]?.die();
+  await victim.signal('SIGKILL');
   await eventually('one is used', () => example.totals.list === '1 endpoints, fresh');
-  await services[0]?.listen();
+  services[0] = await ServiceProcess.start(victim.port);
   await eventually('both are used again', () => example.totals.list === '2 endpoints, fresh');
   example.child.kill('SIGTERM');
   expect(await ended).toEqual([0, null]);
@@ -70,8 +73,8 @@ test('no request fails when a service dies, and the caller ends in order', async
 });
 
 test('a request that a dead endpoint does not answer goes to another one', async () => {
-  const [alive, dead] = services as [ToyService, ToyService];
-  await dead.die();
+  const [alive, dead] = services as [ServiceProcess, ServiceProcess];
+  await dead.signal('SIGKILL');
   const file = join(folder, 'endpoints.json');
   await writeFile(file, JSON.stringify({ orders: [`127.0.0.1:${alive.port}`, `127.0.0.1:${dead.port}`] }));
   const example = new Example(`static:${file}`);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT } from '../architecture/sources.js';
 import { runCli } from '../helpers/cli.js';
+import { MachineNoise } from '../helpers/machine-noise.js';
 import { soon } from '../helpers/soon.js';
 import { sharedServer } from '../servers/index.js';
 
@@ -69,16 +70,19 @@ test.each([
 ])(
   'the demo on %s sees the leave and the return, and no request fails',
   async (_, args) => {
+    await using noise = await MachineNoise.start();
     const began = performance.now();
     const { code, output } = await demo(['--once', ...args()]);
     expect(output).toMatch(SUMMARY);
     expect(code).toBe(0);
     expect(Number(SUMMARY.exec(output)?.[1])).toBeGreaterThan(500);
-    expect(performance.now() - began).toBeLessThan(30_000);
+    const tookMs = performance.now() - began;
+    // Half a minute is what is promised, on a machine that has nothing else to do.
+    expect(tookMs).toBeLessThan(30_000 + (await noise.total()));
     // Without a terminal there is no table and no escape sequence.
     expect(output).not.toContain('\u001b');
   },
-  60_000,
+  120_000,
 );
 
 test('Ctrl-C ends it when everything was seen, with 0, and nothing is left running or listed', async () => {

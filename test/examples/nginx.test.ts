@@ -41,7 +41,7 @@ async function replacePort(file: string): Promise<void> {
 
 test('nginx is listed while it runs, and has left the list before it stops', async () => {
   const registry = `local:${join(folder, 'registry')}`;
-  const quick = ['--interval', '100ms', '--timeout', '90ms'];
+  const quick = ['--interval', '100ms', '--timeout', '90ms', '--fall', '30'];
   const args = ['--registry', registry, '--admin', '127.0.0.1:0', '--id', 'web-1', ...quick];
   const { PATH, HOME } = process.env;
   child = spawn(join(folder, 'nginx', 'run.sh'), args, {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   haproxyPort = more[0] as number;
   haproxyProgram = await findHaproxy();
   server = await startServer('consul', { args: [`-dns-port=${dnsPort}`] });
-  dns = new Resolver({ tries: 1, timeout: 2_000 });
+  dns = new Resolver({ tries: 5, timeout: 2_000 });
   dns.setServers([`127.0.0.1:${dnsPort}`]);
   service = await ToyService.start();
   page = await Page.open('docs/join/consul.md', (text) =>

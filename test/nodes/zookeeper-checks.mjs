@@ -12,7 +12,7 @@ const LIMIT_MS = 20_000;
 /** @type {Record<string, (url: string) => Promise<void>>} */
 export const checks = {
   'a registration is seen to come, change and go': (url) =>
-    withRegistry(`${url}/life?sessionTimeout=4s`, async (registry) => {
+    withRegistry(`${url}/life?sessionTimeout=20s`, async (registry) => {
       const list = new Watched(registry, 'orders');
       await list.is('nobody', (ids) => ids.length === 0);
       const registration = await registry.register(instance('a', 1));
@@ -26,7 +26,7 @@ export const checks = {
     }),
 
   'a hundred registrations are one list, and its end ends them all': (url) =>
-    withRegistry(`${url}/many?sessionTimeout=4s`, async (reader) => {
+    withRegistry(`${url}/many?sessionTimeout=20s`, async (reader) => {
       const list = new Watched(reader, 'orders');
       const writer = await openWritable(`${url}/many?sessionTimeout=5s`);
       const ids = Array.from({ length: 100 }, (_, n) => `i${n}`);
@@ -38,7 +38,7 @@ export const checks = {
     }),
 
   'what a killed process left is taken over, and no reader sees it missing': (url) =>
-    withRegistry(`${url}/takeover?sessionTimeout=4s`, async (registry) => {
+    withRegistry(`${url}/takeover?sessionTimeout=20s`, async (registry) => {
       const old = await startOwner(`${url}/takeover?sessionTimeout=20s`, instance('a', 1));
       const list = new Watched(registry, 'orders');
       await list.is('the old one', (ids) => ids.join() === 'a/1');
@@ -57,7 +57,7 @@ export const checks = {
     }),
 
   'a wish that cannot be is refused with a code, and the session goes on': (url) =>
-    withRegistry(`${url}/refused?sessionTimeout=4s`, async (registry) => {
+    withRegistry(`${url}/refused?sessionTimeout=20s`, async (registry) => {
       await assert.rejects(openWritable(`${url}?tls=perhaps`), { code: 'BAD_INPUT' });
       const aborted = registry.register(instance('a', 1), { signal: AbortSignal.abort() });
       await assert.rejects(aborted, { name: 'AbortError' });

@@ -8,6 +8,10 @@ import { createServer } from 'node:net';
 const FIRST = 20_000;
 const LAST = 32_000;
 
+/** Each worker picks where no other does, and whoever is none at 0: what is about to be listened to is still free. */
+const SHARES = 4;
+const share = Number(process.env.VITEST_POOL_ID ?? 0) % SHARES;
+
 /** Never the same twice from one process, so servers that are still starting cannot be given each other's. */
 const given = new Set<number>();
 
@@ -17,7 +21,7 @@ export async function freePorts(more: number): Promise<readonly [number, ...numb
 }
 
 async function freePort(): Promise<number> {
-  const port = randomInt(FIRST, LAST);
+  const port = randomInt(FIRST / SHARES, LAST / SHARES) * SHARES + share;
   if (given.has(port)) return freePort();
   given.add(port);
   return (await isFree(port)) ? port : freePort();

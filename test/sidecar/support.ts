@@ -13,6 +13,7 @@ import type {
   TtlProbeConfig,
   UdpProbeConfig,
 } from '../../sidecar/config/config.js';
+import { freePorts } from '../servers/ports.js';
 
 const SCHEDULE: ProbeSchedule = {
   name: 'probe',
@@ -148,11 +149,9 @@ export async function startHttpProcess(): Promise<HttpProcess> {
   return { port: Number(String(line)), process: child };
 }
 
-/** A port that nobody listens on: one that was free a moment ago. */
+/** A port that nobody listens on. */
 export async function freePort(): Promise<number> {
-  const server = await serve(() => {});
-  await server.close();
-  return server.port;
+  return (await freePorts(0))[0];
 }
 
 /** Much longer than anything takes on a machine that has other work. */
