@@ -38,9 +38,9 @@ export class InFlight {
 
   async #ask({ url, metric }: InFlightConfig, parent: AbortSignal): Promise<number | undefined> {
     try {
+      // Only now: few services have such a URL, and loading it takes time and memory.
+      const { request } = await import('undici');
       return await withDeadline(this.#clock, READ_DEADLINE_MS, `GET ${url}`, parent, async (signal) => {
-        // Only now: few services have such a URL, and loading it takes time and memory.
-        const { request } = await import('undici');
         const { statusCode, body } = await request(url, { signal, reset: true });
         const text = await readText(body);
         return statusCode === 200 ? inFlightIn(text, metric) : undefined;

@@ -18,24 +18,25 @@ export interface ServiceManager {
   readonly stopping: () => void;
   /** WATCHDOG=1. */
   readonly alive: () => void;
-  /** Resolves when everything was said, or given up after 5 s a message. Never rejects. */
+  /** Resolves when everything was said, or given up after its limit. Never rejects. */
   readonly settled: () => Promise<void>;
 }
 
 /** systemd-notify waits until systemd has read the message, which one that is well does at once. */
 const MESSAGE_LIMIT_MS = 5_000;
 
-/** `onError` is told once for each message that could not be sent. */
+/** `onError` is told once for each message that could not be sent. @param limitMs For each. Default 5 s. */
 export function serviceManager(
   env: Environment,
   pid: number,
   onError: (cause: string) => void,
+  limitMs = MESSAGE_LIMIT_MS,
 ): ServiceManager {
   let last = Promise.resolve();
   const say = (...message: readonly string[]): void => {
     // One after the other, so that systemd hears them in the order in which they were said.
     last = last
-      .then(() => systemdNotify(message, env))
+      .then(() => systemdNotify(message, env, limitMs))
       .catch((error: unknown) => onError(printable(messageOf(error))));
   };
   const isThere = (env.NOTIFY_SOCKET ?? '') !== '';
@@ -50,8 +51,8 @@ export function serviceManager(
   };
 }
 
-function systemdNotify(args: readonly string[], env: Environment): Promise<void> {
-  const options = { env: { ...env }, timeout: MESSAGE_LIMIT_MS, killSignal: 'SIGKILL' } as const;
+function systemdNotify(args: readonly string[], env: Environment, limitMs: number): Promise<void> {
+  const options = { env: { ...env }, timeout: limitMs, killSignal: 'SIGKILL' } as const;
   return new Promise((resolve, reject) => {
     execFile('systemd-notify', args, options, (error) => (error === null ? resolve() : reject(error)));
   });

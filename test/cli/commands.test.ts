@@ -34,8 +34,8 @@ interface RunningSidecar extends RunningCli {
 
 /** Up to the moment at which its admin server listens. */
 async function startSidecar(service: string, ...args: readonly string[]): Promise<RunningSidecar> {
-  const timing = ['--interval', '50ms', '--timeout', '2s', '--rise', '1', '--fall', '1'];
-  const drain = ['--drain-propagation', '500ms', '--drain-wait', '0s'];
+  const timing = ['--interval', '50ms', '--timeout', '60s', '--rise', '1', '--fall', '1'];
+  const drain = ['--drain-propagation', '2s', '--drain-wait', '0s'];
   const own = ['--registry', registry, '--service', service, '--port', `${port}`, '--admin', '127.0.0.1:0'];
   const cli = startCli(['sidecar', ...own, ...timing, ...drain, ...args]);
   await cli.until((stdout) => /http:\/\/127\.0\.0\.1:\d+/.test(stdout));

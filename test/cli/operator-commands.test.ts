@@ -159,13 +159,9 @@ describe('drain', () => {
   });
 
   test('ends with 1 when its time is over, and says where it stands', async () => {
-    const answers: Answer[] = [
-      [202, one('marking')],
-      [200, one('finishing', { inFlight: 7 })],
-    ];
     const { code, stdout, stderr } = await exchange(
       ['drain', 'orders', '--wait', '--timeout', '1s'],
-      answers,
+      [[202, one('finishing', { inFlight: 7 })]],
     );
     expect({ code, stdout }).toEqual({ code: 1, stdout: 'orders o1: finishing for 1.2s, 7 in flight\n' });
     expect(stderr).toMatch(/^pilotfish: asking the sidecar at \S+ took longer than 1000 ms\n$/);

@@ -15,9 +15,9 @@ let consul: RunningServer;
 let root: string;
 
 const urls = {
-  local: () => `local:${root}?ttl=3s&poll=200ms`,
-  zookeeper: () => `zookeeper://${zookeeper.address}/resolver?sessionTimeout=4s`,
-  consul: () => `consul://${consul.address}?ttl=3s&wait=5s`,
+  local: () => `local:${root}?ttl=30s&poll=200ms`,
+  zookeeper: () => `zookeeper://${zookeeper.address}/resolver?sessionTimeout=30s`,
+  consul: () => `consul://${consul.address}?ttl=30s&wait=5s`,
 };
 
 beforeAll(async () => {
@@ -59,8 +59,8 @@ describe.each(['local', 'zookeeper', 'consul'] as const)('a status in %s', (kind
     const inFlight = handle.pick();
     for (const status of ['draining', 'passing', 'maintenance', 'passing'] as const) {
       const seen = new Promise<void>((resolve) => {
-        const end = handle.onChange(({ updated }) => {
-          if (updated.some(({ after }) => after.status === status)) resolve(end());
+        const end = handle.onChange(({ snapshot: { instances } }) => {
+          if (instances.find(({ id }) => id === 'a')?.status === status) resolve(end());
         });
       });
       const began = performance.now();

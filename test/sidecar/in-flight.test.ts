@@ -58,7 +58,7 @@ describe('requests in flight', () => {
 
   test('are asked for at the URL of the service', async () => {
     const url = await urlOf((_, response) => response.end('5'));
-    expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal)).toBe(5);
+    expect(await new InFlight({ url, metric: undefined }, new VirtualClock()).read(signal)).toBe(5);
   });
 
   test.each<[string, RequestListener]>([

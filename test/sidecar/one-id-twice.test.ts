@@ -20,7 +20,10 @@ import { sharedServer } from '../servers/index.js';
 
 interface Backend {
   readonly name: string;
-  /** For a writer of that number. A ZooKeeper session is shared in a process, but not by timeouts that differ. */
+  /**
+   * For a writer of that number. A ZooKeeper session is shared in a process, but not by timeouts that differ. A TTL is
+   * longer than a busy machine keeps a writer from renewing its entry.
+   */
   readonly url: (writer: number) => string;
   /** Deletes the entry behind its owner's back. */
   readonly remove: (instance: Instance) => Promise<void>;
@@ -31,23 +34,25 @@ interface Backend {
 /** For what has no limit of its own. */
 const PATIENCE_MS = 30_000;
 
+const TTL_MS = 9_000;
+
 let directory: string;
 
 const BACKENDS: readonly Backend[] = [
   {
     name: 'local',
-    url: () => `local:${directory}?ttl=2s&poll=200ms`,
+    url: () => `local:${directory}?ttl=${TTL_MS}ms&poll=200ms`,
     remove: async ({ service, id }) => {
       const entries = join(directory, 'services', service);
       const mine = (await readdir(entries)).filter((file) => file.startsWith(`${id}@`));
       await Promise.all(mine.map((file) => rm(join(entries, file))));
     },
-    noticedMs: 700,
+    noticedMs: TTL_MS / 3,
   },
   {
     name: 'zookeeper',
     url: (writer) =>
-      `zookeeper://${sharedServer('zookeeper')}/one-id-twice?sessionTimeout=${4_000 + writer}ms`,
+      `zookeeper://${sharedServer('zookeeper')}/one-id-twice?sessionTimeout=${TTL_MS + writer}ms`,
     remove: async ({ service, id }) => {
       await using client = await connectClient(sharedServer('zookeeper'));
       await client.zk.delete(`/one-id-twice/${service}/${id}`, -1);
@@ -56,12 +61,12 @@ const BACKENDS: readonly Backend[] = [
   },
   {
     name: 'consul',
-    url: () => `consul://${sharedServer('consul')}?ttl=2s`,
+    url: () => `consul://${sharedServer('consul')}?ttl=${TTL_MS}ms`,
     remove: async ({ service, id }) => {
       const path = `/v1/agent/service/deregister/${encodeURIComponent(entryId(service, id))}`;
       await fetch(`http://${sharedServer('consul')}${path}`, { method: 'PUT' });
     },
-    noticedMs: 700,
+    noticedMs: TTL_MS / 3,
   },
 ];
 

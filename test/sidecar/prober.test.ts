@@ -225,11 +225,11 @@ test('ten hung probes do not delay an eleventh', async () => {
   const start = async (config: Parameters<typeof createProbe>[0]): Promise<Prober> =>
     new Prober(await createProbe(config, { clock: systemClock }), config, context);
   const hungProbers = await Promise.all(
-    Array.from({ length: 10 }, () => start(httpConfig(hung.port, { intervalMs: 50, timeoutMs: 5000 }))),
+    Array.from({ length: 10 }, () => start(httpConfig(hung.port, { intervalMs: 50 }))),
   );
   await until(() => hung.open() === 10, 'ten hanging connections');
-  const tcp = await start(tcpConfig(well.port, { intervalMs: 50, timeoutMs: 1000 }));
-  const web = await start(httpConfig(http.port, { intervalMs: 50, timeoutMs: 1000 }));
+  const tcp = await start(tcpConfig(well.port, { intervalMs: 50 }));
+  const web = await start(httpConfig(http.port, { intervalMs: 50 }));
   for (const prober of [tcp, web]) {
     await until(() => prober.status().recent.length >= 5, 'five checks');
     expect(prober.status().recent.every(({ status }) => status === 'passing')).toBe(true);

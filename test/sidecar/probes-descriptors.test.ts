@@ -24,6 +24,7 @@ beforeEach(async () => {
     address: '127.0.0.1',
     enableExecProbe: true,
     interval: '100ms',
+    timeout: '60s',
     services: [{ name: 'orders', id: 'one', port: service.port, fall: 1, probes }],
   };
   await writeFile(join(dir, 'sidecar.json'), JSON.stringify(config));

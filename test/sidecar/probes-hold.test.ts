@@ -14,7 +14,16 @@ import { type Dial, systemNetwork } from '../../sidecar/probes/dial.js';
 import { Hold } from '../../sidecar/probes/hold.js';
 import type { CheckResult } from '../../sidecar/probes/probe.js';
 import { type HealthChange, ServiceHealth } from '../../sidecar/service-health.js';
-import { type HttpProcess, httpConfig, serve, startHttpProcess, tcpConfig, track, until } from './support.js';
+import {
+  freePort,
+  type HttpProcess,
+  httpConfig,
+  serve,
+  startHttpProcess,
+  tcpConfig,
+  track,
+  until,
+} from './support.js';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -81,7 +90,7 @@ describe('SIGKILL of the service', () => {
 });
 
 test('a service that dies soon after each of its starts is held each time', async () => {
-  const { server, port, sockets } = await listener(0);
+  const { server, port, sockets } = await listener(await freePort());
   let current = server;
   const { health } = await watch(tcpConfig(port, { ...RARE, intervalMs: 300 }));
   const held: (string | undefined)[] = [];
@@ -116,7 +125,7 @@ describe('never takes a service off the list', () => {
   });
 
   test('whose listener is replaced again and again, as by a reload', async () => {
-    const { server, port, sockets } = await listener(0);
+    const { server, port, sockets } = await listener(await freePort());
     let current = server;
     const { health, changes, checks } = await watch(tcpConfig(port, { ...RARE, intervalMs: 50 }));
     await until(() => health.listed, 'the service to be listed');
@@ -148,7 +157,7 @@ describe('never takes a service off the list', () => {
       next();
     });
     closers.push(server.close);
-    const fast = { ...RARE, intervalMs: 100, fastIntervalMs: 50, rise: 2, timeoutMs: 100 };
+    const fast = { ...RARE, intervalMs: 100, fastIntervalMs: 50, rise: 2, fall: 20, timeoutMs: 100 };
     const { health, changes } = await watch(tcpConfig(server.port, fast), httpConfig(server.port, fast));
     await until(
       () => health.probers.every(({ probe }) => probe.hold?.state === 'given up'),

@@ -175,7 +175,7 @@ describe('a tcp probe of a host name', () => {
     const lookup = (): Promise<readonly string[]> =>
       ++lookups === 1 ? Promise.resolve(['127.0.0.1']) : new Promise(() => {});
     const probe = await createProbe(
-      tcpConfig(server.port, { host: 'web.test', resolve: true, timeoutMs: 250 }),
+      tcpConfig(server.port, { host: 'web.test', resolve: true, timeoutMs: 1500 }),
       { clock: systemClock, network: { ...systemNetwork, lookup } },
     );
     const { signal } = new AbortController();

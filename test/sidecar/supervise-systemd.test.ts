@@ -12,6 +12,9 @@ import { serviceManager, watchdogIntervalMs } from '../../sidecar/supervise/serv
 import { readStatus, startWatchdog } from '../../sidecar/supervise/watchdog.js';
 import { tcpConfig, ttlConfig } from './support.js';
 
+/** Longer than a shell takes to start on the busiest machine. */
+const UNHURRIED_MS = 60_000;
+
 describe('systemd-notify', () => {
   let directory: string;
 
@@ -36,7 +39,7 @@ describe('systemd-notify', () => {
     const slowFirst = 'case "$*" in *READY*) sleep 0.2;; esac; echo "$NOTIFY_SOCKET $*" >>FILE';
     const { env, told } = await environment(slowFirst);
     const errors: string[] = [];
-    const manager = serviceManager(env, 42, (cause) => errors.push(cause));
+    const manager = serviceManager(env, 42, (cause) => errors.push(cause), UNHURRIED_MS);
     manager.ready();
     manager.alive();
     manager.stopping();
@@ -51,7 +54,7 @@ describe('systemd-notify', () => {
   ])('that %s is reported for each message, and harms nothing', async (_, given, cause) => {
     const { env } = await environment('echo no permission >&2; exit 1');
     const errors: string[] = [];
-    const manager = serviceManager(given ?? env, 42, (error) => errors.push(error));
+    const manager = serviceManager(given ?? env, 42, (error) => errors.push(error), UNHURRIED_MS);
     manager.ready();
     manager.stopping();
     await manager.settled();

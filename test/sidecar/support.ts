@@ -20,7 +20,8 @@ const SCHEDULE: ProbeSchedule = {
   intervalMs: 1000,
   fastIntervalMs: 1000,
   jitter: 0,
-  timeoutMs: 1000,
+  // Of no test that does not give another; a busy machine may take its time.
+  timeoutMs: 60_000,
   rise: 1,
   fall: 1,
   startGraceMs: 0,
@@ -94,7 +95,7 @@ export function execConfig(
   overrides: Partial<ExecProbeConfig> = {},
 ): ExecProbeConfig {
   const subject = { service: 'orders', id: 'orders-1', port: 8080 };
-  return { ...SCHEDULE, type: 'exec', name: 'exec', timeoutMs: 5000, command, subject, ...overrides };
+  return { ...SCHEDULE, type: 'exec', name: 'exec', command, subject, ...overrides };
 }
 
 export function ttlConfig(overrides: Partial<TtlProbeConfig> = {}): TtlProbeConfig {

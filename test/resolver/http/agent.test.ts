@@ -95,8 +95,8 @@ describe('what an endpoint did is told to the policy', () => {
   });
 
   it('it is too slow for the caller', async () => {
-    await world.serve('a', () => {});
-    const request = http.get('http://orders/', { agent, timeout: 100 });
+    await world.serve('a', () => request.setTimeout(100));
+    const request = http.get('http://orders/', { agent });
     request.on('timeout', () => request.destroy());
     await once(request, 'error').catch((error: unknown) => error);
     expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'error', failure: 'timeout' }]);
@@ -181,7 +181,7 @@ it('closes the connections of an endpoint that leaves, also one that was busy th
     const answers = [await text('http://orders/'), await text('http://orders/')];
     return answers.join() === 'c,c';
   });
-  expect(busy.open).toBe(1);
+  await eventually('only the busy one is open', () => busy.open === 1);
   finish();
   await eventually('the busy one is closed', () => busy.open === 0);
 });

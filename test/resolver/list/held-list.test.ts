@@ -5,7 +5,6 @@ import { diff, snapshotOf } from '../../../registry/snapshot.js';
 import { answersOnTcp } from '../../../resolver/list/answers.js';
 import { HeldList } from '../../../resolver/list/held-list.js';
 import type { ListChange } from '../../../resolver/merged.js';
-import { systemClock } from '../../../runtime/clock.js';
 import { seededRandom } from '../../../runtime/random.js';
 import { VirtualClock } from '../../../runtime/virtual-clock.js';
 import { instance } from '../memory-registry.js';
@@ -166,7 +165,7 @@ describe('an endpoint', () => {
   it('answers when somebody accepts, and not when nobody does', async () => {
     const server = createServer((socket) => socket.end());
     const port = await listening(server);
-    const answers = answersOnTcp(systemClock);
+    const answers = answersOnTcp(new VirtualClock());
     expect(await answers({ host: '127.0.0.1', port }, signal)).toBe(true);
     await new Promise((resolve) => server.close(resolve));
     expect(await answers({ host: '127.0.0.1', port }, signal)).toBe(false);
