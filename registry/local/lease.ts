@@ -31,6 +31,7 @@ export class Lease {
   #id = newId();
   #expiresAt = 0;
   #cancel: () => void = () => {};
+  #beating: Promise<void> = Promise.resolve();
   #closed = false;
   #isLate = false;
 
@@ -62,11 +63,14 @@ export class Lease {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancel();
+    await this.#beating;
     await this.#options.files.removeLease(this.#id);
   }
 
   #schedule(): void {
-    this.#cancel = this.#options.clock.after(this.#options.ttlMs / 3, () => this.#beat());
+    this.#cancel = this.#options.clock.after(this.#options.ttlMs / 3, () => {
+      this.#beating = this.#beat();
+    });
   }
 
   async #beat(): Promise<void> {

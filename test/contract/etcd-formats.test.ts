@@ -22,11 +22,11 @@ afterAll(() => server.stop());
 describe.each(['kratos', 'etcd-naming'])('the format %s', (format) => {
   const isLeftOut = (name: string): boolean =>
     LEFT_OUT.test(name) || (format !== 'kratos' && TAKEOVER.test(name));
-  const url = (): string => `etcd://${server.address}//tests/${format}?ttl=2s&format=${format}`;
+  const url = (): string => `etcd://${server.address}//tests/${format}?ttl=6s&format=${format}`;
   const publisher = publisherFor(url);
   const keyOf = (service: string, name: string): string => toBase64(`/tests/${format}/${service}/${name}`);
   const harness = (): RegistryHarness & { publish: typeof publisher.publish } => ({
-    ttlMs: 4_000,
+    ttlMs: 9_000,
     open: () => openWritable(url()),
     publish: publisher.publish,
     startOwner: (instance) => startOwner(url(), instance),

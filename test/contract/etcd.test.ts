@@ -6,7 +6,7 @@ import { type RunningServer, startServer } from '../servers/index.js';
 import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 
 let server: RunningServer;
-const url = (): string => `etcd://${server.address}/contract/tests?ttl=3s`;
+const url = (): string => `etcd://${server.address}/contract/tests?ttl=6s`;
 const publisher = publisherFor(url);
 
 beforeAll(async () => {
@@ -21,7 +21,7 @@ afterAll(async () => {
 const keyOf = (service: string, name: string): string => toBase64(`contract/tests/${service}/${name}`);
 
 testRegistryContract('etcd', () => ({
-  ttlMs: 6_000,
+  ttlMs: 9_000,
   open: () => openWritable(url()),
   publish: publisher.publish,
   startOwner: (instance) => startOwner(url(), instance),

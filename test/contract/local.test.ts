@@ -7,7 +7,7 @@ import { openWritable } from '../../registry/open.js';
 import { publisherFor, startOwner, testRegistryContract } from './run-contract.js';
 
 let root: string;
-const url = (): string => `local:${root}?ttl=3s&poll=200ms`;
+const url = (): string => `local:${root}?ttl=6s&poll=200ms`;
 const publisher = publisherFor(url);
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ async function filesOf({ service, id }: Instance): Promise<readonly string[]> {
 }
 
 testRegistryContract('local', () => ({
-  ttlMs: 5_000,
+  ttlMs: 9_000,
   open: () => openWritable(url()),
   publish: publisher.publish,
   startOwner: (instance) => startOwner(url(), instance),

@@ -7,7 +7,7 @@ import { publisherFor, startOwner, testRegistryContract } from './run-contract.j
 
 describe.each(DRIVERS)('the %s driver', (driver) => {
   let server: RunningServer;
-  const url = (): string => `zookeeper://${server.address}/contract/tests?sessionTimeout=2s&driver=${driver}`;
+  const url = (): string => `zookeeper://${server.address}/contract/tests?sessionTimeout=5s&driver=${driver}`;
   const publisher = publisherFor(url);
 
   beforeAll(async () => {
@@ -20,7 +20,7 @@ describe.each(DRIVERS)('the %s driver', (driver) => {
   });
 
   testRegistryContract('zookeeper', () => ({
-    ttlMs: 5_000,
+    ttlMs: 9_000,
     open: () => openWritable(url()),
     publish: publisher.publish,
     startOwner: (instance) => startOwner(url(), instance),

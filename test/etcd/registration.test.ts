@@ -12,7 +12,9 @@ import { type RunningServer, startServer } from '../servers/index.js';
 import { etcdPost, keysAt, leasesAt, toBase64 } from './support.js';
 
 let server: RunningServer;
-const url = (address = server.address): string => `etcd://${address}/it?ttl=2s`;
+/** Longer than a busy machine keeps a process from renewing its lease. */
+const TTL_MS = 6_000;
+const url = (address = server.address): string => `etcd://${address}/it?ttl=${TTL_MS}ms`;
 
 beforeAll(async () => {
   server = await startServer('etcd');
@@ -54,7 +56,7 @@ describe('an id that another lease holds', () => {
     await owner.kill();
     const registry = await openWritable(url());
     const registration = await registry.register({ ...instance, weight: 5 });
-    await vi.waitFor(async () => expect(await leasesAt(server.address)).not.toContain(old), 10_000);
+    await vi.waitFor(async () => expect(await leasesAt(server.address)).not.toContain(old), 30_000);
     const { looks, absent } = await looking.stop();
     expect(absent).toBe(0);
     expect(looks).toBeGreaterThan(20);
@@ -91,7 +93,8 @@ describe('a lease that somebody revokes', () => {
     expect(await registration.confirm()).toBe('absent');
     const again = await registry.register(instance);
     expect(await again.confirm()).toBe('present');
-    expect(states).toEqual(['connected', 'expired', 'connected']);
+    expect(states).toContain('expired');
+    expect(states.at(-1)).toBe('connected');
     await registry.close();
   });
 
@@ -101,13 +104,13 @@ describe('a lease that somebody revokes', () => {
     const context = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
     const announcer = new Announcer(registry, instance.service, context);
     announcer.announce(instance, 'healthy');
-    await vi.waitFor(() => expect(announcer.settled).toBe(true), 5_000);
+    await vi.waitFor(() => expect(announcer.settled).toBe(true), 30_000);
     const lease = await leaseOf(instance.service);
     await etcdPost(server.address, 'lease/revoke', { ID: lease });
     const back = async (): Promise<void> => {
       expect([lease, 'undefined']).not.toContain(await leaseOf(instance.service));
     };
-    await vi.waitFor(back, { timeout: 3_000, interval: 20 });
+    await vi.waitFor(back, { timeout: TTL_MS / 2, interval: 20 });
     await announcer.close();
     await registry.close();
   });
@@ -116,13 +119,12 @@ describe('a lease that somebody revokes', () => {
 describe('an entry that somebody else touches', () => {
   test('is lost as deleted at once, and only that one', async () => {
     const instance = instanceOf({ service: freshService('deleted') });
-    const registry = await openWritable(url());
+    // Long before a look that comes once in a TTL.
+    const registry = await openWritable(`etcd://${server.address}/it?ttl=1h`);
     const registration = await registry.register(instance);
     const other = await registry.register({ ...instance, id: 'b' });
-    const began = performance.now();
     await etcdPost(server.address, 'kv/deleterange', { key: toBase64(`it/${instance.service}/a`) });
     expect(await registration.lost).toBe('deleted');
-    expect(performance.now() - began).toBeLessThan(1_000);
     expect(await other.confirm()).toBe('present');
     await registry.close();
   });
@@ -172,7 +174,7 @@ test('connections cut at any byte leave one entry for what was registered, none 
     expect(ids).toEqual([...registered].sort());
     expect(new Set(keys.map(({ lease }) => lease)).size).toBe(1);
   };
-  await vi.waitFor(settled, { timeout: 10_000, interval: 100 });
+  await vi.waitFor(settled, { timeout: 30_000, interval: 100 });
   expect(registered.size).toBeGreaterThan(1);
   await registry.close();
   const left = (await leasesAt(server.address)).filter((lease) => !before.includes(lease));
@@ -186,11 +188,11 @@ test('a registry that was wiped, and has the same cluster id again, is registere
   const context = { clock: systemClock, random: seededRandom(1), logger: silentLogger };
   const announcer = new Announcer(registry, service, context);
   announcer.announce(instanceOf({ service }), 'healthy');
-  await vi.waitFor(() => expect(announcer.settled).toBe(true), 5_000);
+  await vi.waitFor(() => expect(announcer.settled).toBe(true), 30_000);
   await wiped.restart({ wipe: true });
   const back = async (): Promise<void> =>
     expect(await keysAt(wiped.address, `it/${service}/`)).toHaveLength(1);
-  await vi.waitFor(back, { timeout: 8_000, interval: 50 });
+  await vi.waitFor(back, { timeout: 30_000, interval: 50 });
   await announcer.close();
   await registry.close();
 });

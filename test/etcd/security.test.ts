@@ -51,7 +51,7 @@ async function registering(url: string, service = freshService('secure')): Promi
 describe('user and password', () => {
   let server: RunningServer;
   const url = (file: string, prefix = 'guarded'): string =>
-    `etcd://${server.address}/${prefix}?ttl=2s&authFile=${file}&allowInsecureAuth=true`;
+    `etcd://${server.address}/${prefix}?ttl=20s&authFile=${file}&allowInsecureAuth=true`;
 
   beforeAll(async () => {
     server = await startServer('etcd');

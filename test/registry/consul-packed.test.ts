@@ -7,6 +7,7 @@ import { freshService, instanceOf } from '../../registry/testing/index.js';
 import { systemClock } from '../../runtime/clock.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { seededRandom } from '../../runtime/random.js';
+import { soon } from '../helpers/soon.js';
 import { sharedServer } from '../servers/index.js';
 import { answer, FakeAgent, healthOf, type Script } from './consul-fake-agent.js';
 
@@ -67,9 +68,11 @@ test('a list that is packed by a real agent arrives whole', async () => {
   const registry = await openConsul(url, context, {});
   const ids = Array.from({ length: 20 }, (_, at) => `web-${10 + at}`);
   await Promise.all(ids.map((id) => registry.register(instanceOf({ service, id }))));
-  const list = await listFrom(elsewhere(url), service);
+  await soon(async () => {
+    const list = await listFrom(elsewhere(url), service);
+    expect(list.instances.map(({ id }) => id)).toEqual(ids);
+  });
   await registry.close();
-  expect(list.instances.map(({ id }) => id)).toEqual(ids);
 });
 
 test.each<[string, Script]>([

@@ -100,12 +100,14 @@ describe('an entry', () => {
     await registry.register(
       one({ host: '10.9.8.7', port: 81, weight: 2.4, tags: ['blue'], metadata: { k: 'v' } }),
     );
-    const [found] = (await api('GET', `/catalog/service/${service}?tag=blue`)) as Record<string, unknown>[];
-    expect(found).toMatchObject({
-      ServiceAddress: '10.9.8.7',
-      ServicePort: 81,
-      ServiceWeights: { Passing: 2, Warning: 2 },
-      ServiceMeta: { k: 'v', 'pilotfish-id': 'a', 'pilotfish-weight': '2.4' },
+    await soon(async () => {
+      const [found] = (await api('GET', `/catalog/service/${service}?tag=blue`)) as Record<string, unknown>[];
+      expect(found).toMatchObject({
+        ServiceAddress: '10.9.8.7',
+        ServicePort: 81,
+        ServiceWeights: { Passing: 2, Warning: 2 },
+        ServiceMeta: { k: 'v', 'pilotfish-id': 'a', 'pilotfish-weight': '2.4' },
+      });
     });
   });
 
@@ -120,7 +122,7 @@ describe('an entry', () => {
   });
 
   test('that went critical is passing at once when it is registered again', async () => {
-    const registry = await opened();
+    const registry = await opened('?ttl=1h');
     const before = await registry.register(one());
     await api('PUT', `/agent/check/fail/service:${entryId(service, 'a')}`);
     expect(await before.confirm()).toBe('changed');
@@ -184,14 +186,14 @@ describe('a registration that is no longer ours', () => {
     const registry = await opened('?ttl=1s');
     const registration = await registry.register(one());
     await api('PUT', `/agent/check/deregister/service:${entryId(service, 'a')}`);
-    expect(await within(registration.lost, 2000)).toBe('deleted');
+    expect(await registration.lost).toBe('deleted');
   });
 
   test('is lost as taken when another handle registers the same id, and cannot harm the new entry', async () => {
     const [first, second] = [await opened('?ttl=1s'), await opened('?ttl=1s')];
     const old = await first.register(one());
     const next = await second.register(one({ weight: 5 }));
-    expect(await within(old.lost, 2000)).toBe('taken');
+    expect(await old.lost).toBe('taken');
     expect(await old.confirm()).toBe('absent');
     await expect(old.update(one())).rejects.toMatchObject({ code: 'CONFLICT' });
     await old.close();
@@ -251,9 +253,8 @@ describe('lists', () => {
   test('of services leave out Consul itself', async () => {
     const registry = await opened();
     await registry.register(one());
-    const names = await registry.services();
-    expect(names).toContain(service);
-    expect(names).not.toContain('consul');
+    await soon(async () => expect(await registry.services()).toContain(service));
+    expect(await registry.services()).not.toContain('consul');
   });
 });
 
@@ -282,10 +283,10 @@ describe('maintenance', () => {
       expect(await reasonAtAgent()).toBe(reason);
       await new Promise((resolve) => setTimeout(resolve, 3_500));
       expect((await checkOf(one()))?.Status).toBe('passing');
-      expect(await passingOnly()).toEqual([]);
+      await soon(async () => expect(await passingOnly()).toEqual([]));
       await registration.update(one());
       expect(await reasonAtAgent()).toBeUndefined();
-      expect(await passingOnly()).toHaveLength(1);
+      await soon(async () => expect(await passingOnly()).toHaveLength(1));
       await registration.update(one(state));
       await registration.close();
       expect(await reasonAtAgent()).toBeUndefined();
@@ -334,7 +335,8 @@ describe('maintenance', () => {
     expect([await registration.confirm(), await reasonAtAgent()]).toEqual(['present', 'mine']);
     await (await opened()).register(one());
     expect(await reasonAtAgent()).toBe('mine');
-    expect(told).toEqual([expect.stringMatching(/somebody began a maintenance/)]);
+    const ofMaintenance = told.filter((each) => /maintenance/.test(each));
+    expect(ofMaintenance).toEqual([expect.stringMatching(/somebody began a maintenance/)]);
   });
 
   test('by an operator that ended is over for us too, and what we wanted meanwhile is a change', async () => {
@@ -371,9 +373,9 @@ describe('an agent in trouble', () => {
     closers.push(() => registry.close());
     const registration = await registry.register(one());
     await own.restart({ wipe: true });
-    expect(await within(registration.lost, 30_000)).toBe('deleted');
+    expect(await registration.lost).toBe('deleted');
     const again = await registry.register(one());
-    expect(await again.confirm()).toBe('present');
+    await soon(async () => expect(await again.confirm()).toBe('present'));
     await registry.close();
   });
 
@@ -387,7 +389,8 @@ describe('an agent in trouble', () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     server.thaw();
     await soon(async () => expect(await registration.confirm()).toBe('present'));
-    expect(states).toEqual(['connected', 'suspended', 'connected']);
+    expect(states.slice(0, 2)).toEqual(['connected', 'suspended']);
+    await soon(() => expect(states.at(-1)).toBe('connected'));
     expect(await within(registration.lost, 0)).toBe('late');
   });
 

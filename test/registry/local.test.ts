@@ -9,7 +9,8 @@ import { instanceOf } from '../../registry/testing/harness.js';
 import { Watching } from '../../registry/testing/watching.js';
 import { soon } from '../helpers/soon.js';
 
-const TTL_MS = 1_500;
+/** Longer than a busy machine keeps a process from renewing its lease. */
+const TTL_MS = 6_000;
 const orders = instanceOf({ service: 'orders', id: 'a' });
 
 let root: string;

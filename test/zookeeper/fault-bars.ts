@@ -37,7 +37,7 @@ export class Bars {
 
   /**
    * Waits for the condition, for `limitMs` after `from` and a little longer, and judges when it came true. Whatever the
-   * machine took from this process meanwhile is added to the limit.
+   * machine took from this process meanwhile is added to the limit, and as much for those it looks at, which share it.
    */
   async within(
     what: string,
@@ -47,7 +47,7 @@ export class Bars {
     patienceMs = 3_000,
   ): Promise<void> {
     const stoodStill = standstillMs();
-    const limit = (): number => limitMs + standstillMs() - stoodStill;
+    const limit = (): number => limitMs + 2 * (standstillMs() - stoodStill);
     while (!(await isTrue())) {
       if (performance.now() > from + limit() + patienceMs)
         return this.#judge(what, false, `not within ${Math.round(limit() + patienceMs)} ms`);

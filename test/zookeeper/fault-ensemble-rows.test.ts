@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
+import { eventually } from '../end-to-end/world.js';
 import {
   fourLetterWord,
   type RunningServer,
@@ -52,11 +53,14 @@ async function serversThat(mode: 'leader' | 'follower'): Promise<readonly Runnin
   return ensemble.servers.filter((_, at) => answers[at]?.includes(`Mode: ${mode}`));
 }
 
+/** The fault begins when the worlds of all drivers are there. */
+const readyForAllDown = sharedFault(async () => {});
 const allDown = sharedFault(() => outage(ensemble.servers, OUTAGE_MS));
 faultRow('1', 'all servers are down for 2 T', everywhere, { load: true }, async (world) => {
   const { bars } = world;
   const mark = await world.mark();
   const checks = await checksOf(world);
+  await readyForAllDown();
   const fromWall = systemClock.wallNow();
   const from = performance.now();
   const down = allDown();
@@ -102,10 +106,12 @@ faultRow('11', 'the leader is killed, twice', everywhere, { load: true }, async 
   await world.untouched(mark);
 });
 
+const readyForQuorumLost = sharedFault(async () => {});
 const quorumLost = sharedFault(() => outage(ensemble.servers.slice(0, 2), OUTAGE_MS));
 faultRow('12', 'the quorum is lost for 2 T', everywhere, {}, async (world) => {
   const { bars } = world;
   const mark = await world.mark();
+  await readyForQuorumLost();
   const from = performance.now();
   const lost = quorumLost();
   await bars.within('the caller says stale', from, 2_000, () => world.callerIs('stale'));
@@ -130,10 +136,14 @@ faultRow(
     const { bars } = world;
     const mark = await world.mark();
     const session = mark.stat?.owner ?? '';
-    const hosts = await Promise.all(
-      followers.map(async (each) => (await liveSessions(each.address)).has(session)),
-    );
-    const frozen = followers[hosts.indexOf(true)];
+    const itsServer = async (): Promise<RunningServer | undefined> => {
+      const hosts = await Promise.all(
+        followers.map(async (each) => (await liveSessions(each.address)).has(session)),
+      );
+      return followers[hosts.indexOf(true)];
+    };
+    await eventually('its server is known', async () => (await itsServer()) !== undefined);
+    const frozen = await itsServer();
     const from = performance.now();
     const fromWall = systemClock.wallNow();
     frozen?.freeze();

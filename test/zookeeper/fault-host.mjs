@@ -9,7 +9,7 @@ import { openWritable } from '../../dist/registry/index.js';
 const CONNECTIONS = 200;
 /** They are spread over more than one attempt to connect to the registry. */
 const PAUSE_MS = 15;
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 10_000;
 
 const [url = '', port = '0'] = process.argv.slice(2);
 /** @type {import('node:net').Socket[]} */

@@ -3,13 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
 import { eventually } from '../end-to-end/world.js';
-import type { Direction } from '../helpers/fault-proxy.js';
+import type { Direction, FaultProxy } from '../helpers/fault-proxy.js';
 import { type RunningServer, startServer } from '../servers/index.js';
 import { faultRow, type Place, SERVICE, T_MS, type World } from './fault-world.js';
 
 /** Well over T, as 14 s are at T = 6 s, and surely below it, as 4 s are. */
 const LONG_CUT_MS = (7 / 3) * T_MS;
 const SHORT_CUT_MS = 0.6 * T_MS;
+/** The server may have heard from the sidecar a third of T before a cut, so a longer one may be longer than T to it. */
+const STILL_SHORT_MS = (2 / 3) * T_MS;
 const DETECTION_LIMIT_MS = (2 / 3) * T_MS + 500;
 const CHANGES = { created: 20, changed: 20, deleted: 10 };
 
@@ -78,22 +80,34 @@ faultRow('30 down', 'what the registry answers is lost', place, { proxied: true 
   cutOff(world, ['down']),
 );
 
+/** Resolves with how long it was in the end. */
+async function shortCut(proxy: FaultProxy): Promise<number> {
+  const from = performance.now();
+  proxy.stall();
+  await delay(SHORT_CUT_MS);
+  await proxy.heal();
+  return performance.now() - from;
+}
+
 faultRow('7', 'silent cuts, shorter than T', place, { proxied: true }, async (world) => {
   const { bars, sidecarProxy } = world;
-  const mark = await world.mark();
-  const list = await world.witness.children(`${world.chroot}/${SERVICE}`);
-  for (let cut = 1; cut <= 3; cut++) {
-    sidecarProxy.stall();
-    await delay(SHORT_CUT_MS);
-    await sidecarProxy.heal();
-    await bars.within(`connected again, cut ${cut},`, performance.now(), 2_000, () =>
-      world.sidecarIsConnected(),
-    );
-    await delay(T_MS / 3 + 100);
+  const lastWrite = async (): Promise<number> =>
+    (await world.witness.children(`${world.chroot}/${SERVICE}`)).stat.pzxid;
+  for (let cut = 1; cut <= 3; ) {
+    await eventually('the entry', async () => (await world.owner()) !== undefined);
+    const mark = await world.mark();
+    const written = await lastWrite();
+    const cutMs = await shortCut(sidecarProxy);
+    const healedAt = performance.now();
+    await eventually('connected again', () => world.sidecarIsConnected());
+    if (cutMs < STILL_SHORT_MS) {
+      bars.atMost(`connected again, cut ${cut}, after ms`, performance.now() - healedAt, 2_000);
+      await delay(T_MS / 3 + 100);
+      bars.equal(`writes to the list, cut ${cut}`, (await lastWrite()) - written, 0);
+      await world.untouched(mark);
+      cut++;
+    } else bars.note('a cut that this machine made too long for this row, ms', Math.round(cutMs));
   }
-  const listAfter = await world.witness.children(`${world.chroot}/${SERVICE}`);
-  bars.equal('writes to the list', listAfter.stat.pzxid - list.stat.pzxid, 0);
-  await world.untouched(mark);
   bars.note('connections', sidecarProxy.accepted);
 });
 

@@ -41,8 +41,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-const urlOf = (address: string, driver: Driver): string =>
-  `zookeeper://${address}/row-14-${driver}?sessionTimeout=${T_MS}ms&driver=${driver}`;
+const urlOf = (address: string, driver: Driver, timeoutMs = T_MS): string =>
+  `zookeeper://${address}/row-14-${driver}?sessionTimeout=${timeoutMs}ms&driver=${driver}`;
 
 const pathOf = (driver: Driver, lane: number): string => `/row-14-${driver}/${SERVICE}/${idOf(lane)}`;
 
@@ -157,7 +157,8 @@ describe('row 14: the create takes effect and its reply is lost', () => {
     const lost = proxy.loseReply(3);
     const registered = registrar.ask({
       lane,
-      registry: urlOf(proxy.address, driver),
+      // A first attempt to connect that takes long is still waited for.
+      registry: urlOf(proxy.address, driver, 30_000),
       instance: instanceOf(lane),
     });
     await lost;

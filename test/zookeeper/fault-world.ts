@@ -64,6 +64,8 @@ export interface RowOptions {
   readonly load?: boolean;
   /** How often the registry's revisions begin anew; default never. */
   readonly newEpochs?: number;
+  /** The session timeout; default T. */
+  readonly timeoutMs?: number;
   /** One driver after the other, where one fault cannot serve both. */
   readonly inTurn?: boolean;
 }
@@ -159,10 +161,10 @@ export class World implements AsyncDisposable {
 
   /** What sidecar and caller are given. Only our own driver has credentials. */
   url(proxy: FaultProxy): string {
-    const { driver, address, proxied } = this.#options;
+    const { driver, address, proxied, timeoutMs = T_MS } = this.#options;
     const auth = driver === 'wire' ? `&authFile=${this.#authFile}&allowInsecureAuth=true&acl=open` : '';
     const hosts = proxied ? proxy.address : address;
-    return `zookeeper://${hosts}${this.chroot}?sessionTimeout=${T_MS}ms&driver=${driver}${auth}`;
+    return `zookeeper://${hosts}${this.chroot}?sessionTimeout=${timeoutMs}ms&driver=${driver}${auth}`;
   }
 
   async startSidecar(): Promise<Sidecar> {
@@ -256,8 +258,10 @@ export class World implements AsyncDisposable {
     const { bars } = this;
     const report = await this.report();
     bars.equal('an entry for each id, once', await this.#entries(), ['one', 'two']);
-    const live = await liveSessions(this.#options.servers ?? this.#options.address);
-    bars.equal('owned by a live session', live.has((await this.owner()) ?? ''), true);
+    const servers = this.#options.servers ?? this.#options.address;
+    await bars.within('owned by a live session', performance.now(), 1_000, async () => {
+      return (await liveSessions(servers)).has((await this.owner()) ?? '');
+    });
     bars.atMost('lower revisions applied', report.regressions, this.#options.newEpochs ?? 0);
     bars.equal('picks without result from a list', report.emptyPicks, 0);
     bars.equal('unhandled rejections', report.unhandled, []);

@@ -19,7 +19,7 @@ import { fixture, TlsTrap } from './tls-trap.js';
 
 const PASSWORD = 'canary-5b2f';
 /** Of sessions that are never to be: a registration waits for them so long. */
-const T = '1s';
+const T = '3s';
 /** A server's first TLS handshakes are slow, and each attempt has a share of the timeout only. */
 const PATIENT_T = '10s';
 const ALL: ZkAcl['permissions'] = ['read', 'write', 'create', 'delete', 'admin'];
@@ -287,7 +287,7 @@ describe('TLS', () => {
     expect(demanding.pid).toBeDefined();
     const client = fixture('client-one');
     const url = (params: string): string =>
-      tlsUrl(`ca=${fixture('authority')}${params}`, `127.0.0.1:${port}`).replace(T, '4s');
+      tlsUrl(`ca=${fixture('authority')}${params}`, `127.0.0.1:${port}`).replace(T, '6s');
     expect(await registering(url(`&cert=${client}&key=${client}`), instanceOf('web'))).toBe('ok');
     expect(await registering(url(''), instanceOf('web'))).toMatch(
       /no session with .*(alert|closed|ECONNRESET)/,

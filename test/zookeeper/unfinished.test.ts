@@ -40,7 +40,7 @@ async function scene() {
   const watching = new Watching(reader, instance.service);
   const proxy = await FaultProxy.start(sharedServer('zookeeper'));
   void proxy.loseReply(CREATED);
-  const registry = await openWritable(`zookeeper://${proxy.address}${ROOT}`);
+  const registry = await openWritable(`zookeeper://${proxy.address}${ROOT}?sessionTimeout=40s`);
   onTestFinished(async () => {
     await registry.close();
     await watching.close();
