@@ -13,6 +13,8 @@ import { META } from './entry.js';
 import type { ConsulHttp } from './http.js';
 
 const GRACE_MS = 2000;
+/** Of the TTL: heartbeats wait behind a write, and none of them may be late for it. */
+const GRACE_SHARE = 1 / 3;
 const POLL_MS = 25;
 
 /** One item of the health list: `{ Node, Service, Checks }`. */
@@ -25,18 +27,20 @@ interface Waiter {
 }
 
 export class Catalog {
-  readonly #http: ConsulHttp;
+  readonly #http: Pick<ConsulHttp, 'get'>;
   readonly #clock: Clock;
+  readonly #graceMs: number;
   readonly #waiters = new Map<string, Set<Waiter>>();
 
-  constructor(http: ConsulHttp, clock: Clock) {
+  constructor(http: Pick<ConsulHttp, 'get'>, clock: Clock, ttlMs: number) {
     this.#http = http;
     this.#clock = clock;
+    this.#graceMs = Math.min(GRACE_MS, ttlMs * GRACE_SHARE);
   }
 
   /**
    * Resolves when the item of `owner` in the list of `service`, or its absence, satisfies `settled`, and after two
-   * seconds at the latest. Rejects only when the signal aborts.
+   * seconds or a third of the TTL at the latest. Rejects only when the signal aborts.
    */
   async until(
     service: string,
@@ -46,7 +50,7 @@ export class Catalog {
   ): Promise<void> {
     const { promise, resolve } = deferred<void>();
     const waiter = { owner, settled, done: resolve };
-    const cancel = this.#clock.after(GRACE_MS, resolve);
+    const cancel = this.#clock.after(this.#graceMs, resolve);
     this.#add(service, waiter);
     try {
       await abortable(promise, signal);
@@ -80,7 +84,7 @@ export class Catalog {
 
   async #itemsByOwner(service: string): Promise<ReadonlyMap<unknown, CatalogItem>> {
     const path = `/v1/health/service/${encodeURIComponent(service)}`;
-    const { json } = await this.#http.get(path, { deadlineMs: GRACE_MS, signal: undefined });
+    const { json } = await this.#http.get(path, { deadlineMs: this.#graceMs, signal: undefined });
     const items = Array.isArray(json) ? json.map(fieldsOf) : [];
     return new Map(items.map((item) => [fieldsOf(fieldsOf(item.Service).Meta)[META.owner], item]));
   }

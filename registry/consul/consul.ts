@@ -74,7 +74,7 @@ class ConsulRegistry implements Registry {
     this.#context = context;
     this.#http = new ConsulHttp({ settings, token, clock, state });
     this.#agent = new ConsulAgent({ settings, token, clock, state, http: this.#http });
-    this.#catalog = new Catalog(this.#http, clock);
+    this.#catalog = new Catalog(this.#http, clock, settings.ttlMs);
     this.#leftovers = new Leftovers(context);
     const blocking = new Slots(MAX_BLOCKING);
     this.#watchParts = { http: this.#http, clock, random, settings, blocking, memories: new Map() };
