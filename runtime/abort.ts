@@ -25,9 +25,22 @@ export function linkedAbort(parent?: AbortSignal): LinkedAbort {
   return { signal: controller.signal, abort, release: () => parent?.removeEventListener('abort', onParent) };
 }
 
+/** By less than this every timer may be late. */
+const STOOD_STILL_MS = 50;
+
+/** Calls `onOver` after `ms`. Where this process stood still until after it, what has arrived meanwhile is looked at first. */
+function atDeadline(clock: Clock, ms: number, onOver: () => void): () => void {
+  const dueAt = clock.now() + ms;
+  let cancel = clock.after(ms, () => {
+    if (clock.now() - dueAt < STOOD_STILL_MS) onOver();
+    else cancel = clock.after(0, onOver);
+  });
+  return () => cancel();
+}
+
 /**
- * Runs `work` with a signal that aborts after `ms`, and rejects at that moment even when `work` ignores the signal.
- * The error has the code TIMEOUT and names `what`.
+ * Runs `work` with a signal that aborts after `ms`, and rejects at that moment even when `work` ignores the signal; what
+ * came while this process stood still over that moment is in time. The error has the code TIMEOUT and names `what`.
  */
 export async function withDeadline<T>(
   clock: Clock,
@@ -37,7 +50,7 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const link = linkedAbort(parent);
-  const cancel = clock.after(ms, () =>
+  const cancel = atDeadline(clock, ms, () =>
     link.abort(new PilotfishError('TIMEOUT', `${what} took longer than ${ms} ms`)),
   );
   try {

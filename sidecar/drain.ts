@@ -3,7 +3,7 @@
  * registries say that it drains, so that callers who watch look elsewhere while their requests in flight go on; then the
  * entry goes, which the others notice as well; then the work that is left gets its time. One cap over all of it.
  */
-import { abortable, linkedAbort } from '../runtime/abort.js';
+import { abortable, linkedAbort, withDeadline } from '../runtime/abort.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { PilotfishError } from '../runtime/errors.js';
 
@@ -102,19 +102,12 @@ async function marked(
   onPhase: DrainOptions['onPhase'],
 ): Promise<boolean> {
   onPhase('marking');
-  const limit = linkedAbort(signal);
-  const cancel = clock.after(MARK_LIMIT_MS, () =>
-    limit.abort(new PilotfishError('TIMEOUT', 'not marked in time')),
-  );
   try {
-    await subject.mark(limit.signal);
+    await withDeadline(clock, MARK_LIMIT_MS, 'marking', signal, subject.mark);
     return true;
   } catch {
     signal.throwIfAborted();
     return false;
-  } finally {
-    cancel();
-    limit.release();
   }
 }
 

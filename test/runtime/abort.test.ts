@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { abortable, linkedAbort, withDeadline } from '../../runtime/abort.js';
 import { deferred } from '../../runtime/deferred.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { StallingClock } from '../helpers/stalling-clock.js';
 
 const enough = new Error('enough');
 const never = new Promise<never>(() => {});
@@ -64,6 +65,26 @@ describe('work under a deadline', () => {
       message: 'reading the list took longer than 100 ms',
     });
     expect(clock.pending).toBe(0);
+  });
+
+  test('has what arrived while this process stood still over the deadline', async () => {
+    const clock = new StallingClock();
+    const answer = deferred<string>();
+    const result = withDeadline(clock, 100, 'it', undefined, () => answer.promise);
+    // What the deadline is for is read from its socket after the timers.
+    clock.after(100, () => answer.resolve('arrived'));
+    clock.stall(500);
+    await clock.timers.advance(100);
+    expect(await result).toBe('arrived');
+    expect(clock.timers.pending).toBe(0);
+  });
+
+  test('is rejected a turn later when nothing arrived while this process stood still', async () => {
+    const clock = new StallingClock();
+    const result = withDeadline(clock, 100, 'it', undefined, () => never).catch((e) => e);
+    clock.stall(500);
+    await clock.timers.advance(100);
+    expect(await result).toMatchObject({ code: 'TIMEOUT' });
   });
 
   test('sees its signal abort at the deadline, not before', async () => {

@@ -1,33 +1,11 @@
 import { expect, test } from 'vitest';
-import { type Clock, systemClock } from '../../runtime/clock.js';
+import { systemClock } from '../../runtime/clock.js';
 import { seededRandom } from '../../runtime/random.js';
-import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { LAG_TICK_MS, LoopLag } from '../../sidecar/loop-lag.js';
 import { type ProbeReport, Prober } from '../../sidecar/prober.js';
 import { createProbe } from '../../sidecar/probes/create.js';
+import { StallingClock } from '../helpers/stalling-clock.js';
 import { httpConfig, serve, until } from './support.js';
-
-/** A virtual clock on which time can pass without any callback running: what a blocked loop looks like. */
-class StallingClock implements Clock {
-  readonly timers = new VirtualClock();
-  #stalledMs = 0;
-
-  now(): number {
-    return this.timers.now() + this.#stalledMs;
-  }
-
-  wallNow(): number {
-    return this.timers.wallNow() + this.#stalledMs;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    return this.timers.after(ms, callback);
-  }
-
-  stall(ms: number): void {
-    this.#stalledMs += ms;
-  }
-}
 
 test('a quiet loop has no lag', async () => {
   const clock = new StallingClock();
