@@ -1,7 +1,8 @@
 /**
  * Which addresses from a registry may be used. Whoever can write to the registry could otherwise point every caller at
  * a cloud metadata service, at a port of the caller's own host, or at a whole network segment. Judged here are IP
- * literals; host names pass, and are judged again when they are resolved.
+ * literals and the names that always mean this host. Any other name passes, whatever it resolves to: who resolves it is
+ * not known here.
  */
 import { BlockList, isIP } from 'node:net';
 import type { Instance, RegistryReader, Rejection, Snapshot } from '../registry/contract.js';
@@ -34,10 +35,15 @@ const NEVER: readonly { readonly kind: string; readonly list: BlockList }[] = [
 export function addressFault(host: string, allowLoopback: boolean): string | undefined {
   const [address = ''] = host.split('%');
   const version = isIP(address);
-  if (version === 0) return undefined;
+  if (version === 0) return isLocalName(address) && !allowLoopback ? 'loopback' : undefined;
   const family = version === 4 ? 'ipv4' : 'ipv6';
   if (LOOPBACK.check(address, family)) return allowLoopback ? undefined : 'loopback';
   return NEVER.find(({ list }) => list.check(address, family))?.kind;
+}
+
+/** RFC 6761, 6.3. */
+function isLocalName(name: string): boolean {
+  return /(?:^|\.)localhost\.?$/i.test(name);
 }
 
 /** True when the registry lives on this host, so that a loopback address in it means what it says. */
@@ -47,7 +53,7 @@ export function isSameHost({ kind, url }: Pick<RegistryReader, 'kind' | 'url'>):
   if (authority === undefined) return false;
   return authority.split(',').every((part) => {
     const host = parseHostPort(part, 1)?.host;
-    return host !== undefined && (host === 'localhost' || addressFault(host, false) === 'loopback');
+    return host !== undefined && addressFault(host, false) === 'loopback';
   });
 }
 

@@ -56,6 +56,11 @@ export class Balancer {
     return this.healthy !== undefined && this.#plain === this.healthy ? this.healthy.inner : this.#plain;
   }
 
+  /** What a pick gives where `settledPicker` gives nothing, as a filter leaves only those that are ejected. */
+  lastResort(request?: PickRequest): Pick | undefined {
+    return this.#plain === this.healthy ? this.healthy.lastResort(request) : undefined;
+  }
+
   /** Who of those that may be picked now a filter leaves out, by id, and which one does. */
   get leftOut(): Readonly<Record<string, string>> {
     return leftOutBy(this.#policy, this.healthy?.health.pickable ?? this.#candidates);

@@ -100,7 +100,8 @@ export function explain(
   const candidates = listed
     .filter((_, at) => exclusions[at] === undefined)
     .map((instance) => candidate(instance, members?.[instance.id], healthOf(instance), { held, invalid }));
-  const pick = picker.pick(request);
+  const wanted = picker.pick(request);
+  const pick = wanted ?? balancer.lastResort(request);
   pick?.done('cancelled');
   return {
     service: cache.service,
@@ -112,12 +113,13 @@ export function explain(
     candidates,
     excluded: [...exclusions.filter((each) => each !== undefined), ...unlisted(cache)],
     ...(pick !== undefined && { pick: { id: pick.instance.id, endpoint: formatHostPort(pick.endpoint) } }),
-    why: why(pick?.instance.id, candidates.length, listed.length, rule),
+    why: why(pick?.instance.id, candidates.length, listed.length, wanted === undefined ? LAST_RESORT : rule),
   };
 }
 
 const NOT_DESCRIBED = { policy: 'unknown', rule: 'as its own code says', members: undefined };
 const NOBODY: ReadonlySet<EndpointHealth> = new Set();
+const LAST_RESORT = 'all that the filters leave are ejected, and are used all the same';
 
 function whyNotPickable({ status, weight }: Instance): ExclusionReason {
   if (status === 'maintenance' || status === 'draining') return status;

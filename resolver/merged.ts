@@ -51,6 +51,7 @@ export class MergedWatch {
   readonly #options: MergedOptions;
   readonly #parts: readonly Part[];
   readonly #updates = new Emitter<WatchUpdate['type']>();
+  readonly #turns = new Emitter<void>();
   readonly #changes = new Emitter<ListChange>();
   #combined: Combined | undefined;
   #cancelReview: () => void = () => {};
@@ -67,6 +68,9 @@ export class MergedWatch {
 
   /** Fires for the first list and for each that differs from the one before. */
   readonly onChange: Event<ListChange> = this.#changes.event;
+
+  /** Fires when a list that is silent for long has lost its preference, whatever the next one says. */
+  readonly onTurn: Event<void> = this.#turns.event;
 
   /** What the registries say together; undefined until the first of them has answered. */
   get snapshot(): Snapshot | undefined {
@@ -146,8 +150,12 @@ export class MergedWatch {
   #reviewLater(lists: readonly KnownList[]): void {
     this.#cancelReview();
     const inMs = this.#options.registries === 'prefer' && lists.length > 1 ? graceEndsInMs(lists) : undefined;
-    this.#cancelReview =
-      inMs === undefined ? () => {} : this.#options.clock.after(inMs, () => this.#review());
+    this.#cancelReview = inMs === undefined ? () => {} : this.#options.clock.after(inMs, () => this.#turn());
+  }
+
+  #turn(): void {
+    this.#review();
+    this.#turns.emit();
   }
 
   #inUse(): readonly Part[] {

@@ -32,6 +32,11 @@ export interface Pick {
   readonly instance: Instance;
   readonly endpoint: Endpoint;
   /**
+   * Tells the policy that the endpoint has begun to answer well, where the answer may take long, such as a stream or a
+   * WebSocket: that alone shows that it works. May be called before `done`, with the latency to then in milliseconds.
+   */
+  answered?(latencyMs?: number): void;
+  /**
    * Tells the policy how the request ended. To be called once; further calls are ignored. The simple policies learn
    * nothing from it, those that count requests in flight depend on it.
    */

@@ -104,6 +104,7 @@ export class ServiceCache {
     this.#watch = new MergedWatch(sources, service, context);
     this.#watch.onUpdate((type) => this.#count(type));
     this.#watch.onChange((change) => this.#hear(change));
+    this.#watch.onTurn(() => this.#reviewAge());
     this.#loading = this.#keeper?.load().then((loaded) => this.#restore(loaded));
   }
 

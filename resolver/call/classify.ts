@@ -68,14 +68,17 @@ export function classifyFailure(error: unknown): FailureVerdict | undefined {
 }
 
 function verdictOf(clues: Clues): FailureVerdict | undefined {
-  return byAttempts(clues.errors) ?? byCode(clues) ?? byStatus(clues);
+  return hasAttempts(clues) ? byAttempts(clues.errors) : (byCode(clues) ?? byStatus(clues));
 }
 
 /** Node tries every address of a name and throws what happened to all: never sent only if that holds for each. */
-function byAttempts(errors: unknown): FailureVerdict | undefined {
-  if (!Array.isArray(errors) || errors.length === 0) return undefined;
-  const verdicts = errors.map(classifyFailure);
-  return verdicts.find((verdict) => verdict !== 'connect') ?? verdicts[0];
+function byAttempts(errors: readonly unknown[]): FailureVerdict | undefined {
+  const others = errors.map(classifyFailure).filter((verdict) => verdict !== 'connect');
+  return others.length === 0 ? 'connect' : others.find((verdict) => verdict !== undefined);
+}
+
+function hasAttempts(clues: Clues): clues is Clues & { readonly errors: readonly unknown[] } {
+  return Array.isArray(clues.errors) && clues.errors.length > 0;
 }
 
 function byCode(clues: Clues): FailureVerdict | undefined {

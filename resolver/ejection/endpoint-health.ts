@@ -95,10 +95,11 @@ export class EndpointHealth {
     return this.#become({ kind: 'outlier', outlier: this.#standing.outlier });
   }
 
-  /** The one request goes out. */
+  /** The one request goes out; another where the one before was given up. */
   probe(nowMs: number): void {
-    if (this.#standing.kind !== 'outlier') return;
-    const { outlier } = this.#standing;
+    const standing = this.#standing;
+    if (standing.kind === 'trusted' || (standing.kind === 'probing' && nowMs < standing.endsMs)) return;
+    const { outlier } = standing;
     this.#become({ kind: 'probing', outlier, endsMs: nowMs + PROBE_PATIENCE_MS });
   }
 

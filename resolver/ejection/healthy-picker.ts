@@ -38,7 +38,7 @@ export class HealthyPicker implements Picker {
 
   pick(request?: PickRequest): Pick | undefined {
     const nowMs = this.#context.clock.now();
-    return this.#watched(this.#innerAt(nowMs).pick(request) ?? this.#lastResort(request), nowMs);
+    return this.#watched(this.#innerAt(nowMs).pick(request) ?? this.lastResort(request), nowMs);
   }
 
   /** One of those that may be picked now, but none of these; undefined when there is no other. */
@@ -64,8 +64,11 @@ export class HealthyPicker implements Picker {
     return health && new WatchedPick(pick, health, this.health, nowMs);
   }
 
-  /** The policy may want only some endpoints, such as one version. If all of those are ejected, they are used. */
-  #lastResort(request: PickRequest | undefined): Pick | undefined {
+  /**
+   * The policy may want only some endpoints, such as one version. If all of those are ejected, they are used. A pick of it
+   * says nothing to their health.
+   */
+  lastResort(request: PickRequest | undefined): Pick | undefined {
     return this.#isNarrowed ? this.#build(this.#candidates).pick(request) : undefined;
   }
 
@@ -95,6 +98,11 @@ class WatchedPick implements Pick {
     this.#all = all;
     all.began(health, nowMs);
     this.#epoch = health.epoch;
+  }
+
+  answered(latencyMs?: number): void {
+    this.#pick.answered?.(latencyMs);
+    this.#all?.answered(this.#health, this.#epoch, latencyMs);
   }
 
   done(outcome: Outcome, details?: OutcomeDetails): void {

@@ -96,6 +96,15 @@ export class PassiveHealth {
     this.#isOutdated = true;
   }
 
+  /** A probe that is answered well has shown what it was sent for, however long the answer goes on. */
+  answered(health: EndpointHealth, epoch: number, latencyMs: number | undefined): void {
+    if (epoch !== health.epoch || health.standing.kind !== 'probing') return;
+    const details = latencyMs === undefined ? NO_DETAILS : { latencyMs };
+    if (this.#rules.classify('ok', details) !== 'success') return;
+    health.succeeded(this.#context.clock);
+    this.#isOutdated = true;
+  }
+
   /** @param epoch That of the endpoint after `began`. @param startedMs When it was picked. */
   ended(
     health: EndpointHealth,

@@ -57,7 +57,8 @@ export class AgentRequest implements Lane, Stallable {
     const request = this.#request;
     const destroy = request.destroy;
     request.destroy = (error) => {
-      const reason = error ?? (this.#timedOut ? { name: 'TimeoutError' } : undefined);
+      // Clients give errors of their own for a time that is over.
+      const reason = this.#timedOut ? { name: 'TimeoutError' } : error;
       if (!request.destroyed) this.#aborted ??= { reason };
       return destroy.call(request, error);
     };
@@ -66,8 +67,11 @@ export class AgentRequest implements Lane, Stallable {
   #onSocket(socket: Socket & { readonly secureConnecting?: boolean }): void {
     const isConnecting = socket.connecting || socket.secureConnecting === true;
     const isSecure = this.#request.protocol === 'https:';
-    if (isConnecting) socket.once(isSecure ? 'secureConnect' : 'connect', () => this.#onConnected());
-    else this.#onConnected();
+    if (isConnecting) {
+      // A caller who waits in vain for the connection waits for the endpoint.
+      this.#life.sent();
+      socket.once(isSecure ? 'secureConnect' : 'connect', () => this.#onConnected());
+    } else this.#onConnected();
   }
 
   #onConnected(): void {
@@ -104,8 +108,7 @@ export class AgentRequest implements Lane, Stallable {
   /** From now on the socket speaks another protocol, and is in flight for as long as it is open. */
   #switched(head: IncomingMessage, socket: Socket): void {
     this.#answered(head);
-    if (socket.destroyed) this.#life.ended();
-    else socket.once('close', () => this.#life.ended());
+    this.#life.upgraded(socket);
   }
 
   #broke(error: unknown): void {

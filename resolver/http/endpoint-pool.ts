@@ -3,6 +3,7 @@
  * only the dialling differs, so the Host header, the server name in TLS and the name that a certificate must have are
  * exactly what the caller chose, without a header rewritten.
  */
+import type { Duplex } from 'node:stream';
 import type { buildConnector, Dispatcher, Pool } from 'undici';
 import type { Endpoint } from '../../registry/contract.js';
 import { deferred } from '../../runtime/deferred.js';
@@ -16,6 +17,8 @@ export const CONNECT_TIMEOUT_MS = 2000;
 export class EndpointPool implements Lane {
   readonly #pool: Pool;
   readonly #failures = new WeakSet<object>();
+  /** undici has let go of them. */
+  readonly #upgraded = new Set<Duplex>();
   readonly #onGone: () => void;
   #inFlight = 0;
   #retired = false;
@@ -53,6 +56,11 @@ export class EndpointPool implements Lane {
     return typeof error === 'object' && error !== null && this.#failures.has(error);
   }
 
+  upgraded(socket: Duplex): void {
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+  }
+
   /** No new requests are meant for it: it ends as soon as none is in flight. What is in flight finishes, however long. */
   retire(): void {
     this.#retired = true;
@@ -81,6 +89,7 @@ export class EndpointPool implements Lane {
 
   async #end(): Promise<void> {
     this.#onGone();
+    for (const socket of this.#upgraded) socket.destroy();
     await this.#pool.destroy();
     this.#gone.resolve();
   }

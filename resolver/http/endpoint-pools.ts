@@ -10,8 +10,8 @@ export class EndpointPools {
   readonly #origin: string;
   readonly #options: Pool.Options;
   readonly #byAddress = new Map<string, EndpointPool>();
-  /** The same pools by the instances of the current list, so that a request builds no key. */
-  readonly #byInstance = new Map<Instance, EndpointPool>();
+  /** The same pools by the instances that are picked, so that a request builds no key; a policy may make ever new ones. */
+  #byInstance = new WeakMap<Instance, EndpointPool>();
 
   constructor(undici: Undici, origin: string, options: Pool.Options) {
     this.#undici = undici;
@@ -29,7 +29,7 @@ export class EndpointPools {
 
   /** The list has changed: pools of endpoints that left it, or that take no new requests, end when they are idle. */
   keep(instances: readonly Instance[]): void {
-    this.#byInstance.clear();
+    this.#byInstance = new WeakMap();
     const serving = new Set(instances.filter(isServing).map(({ endpoint }) => formatHostPort(endpoint)));
     for (const [address, pool] of this.#byAddress) if (!serving.has(address)) pool.retire();
   }
@@ -65,7 +65,7 @@ export class EndpointPools {
 
   #forget(address: string, pool: EndpointPool): void {
     if (this.#byAddress.get(address) === pool) this.#byAddress.delete(address);
-    this.#byInstance.clear();
+    this.#byInstance = new WeakMap();
   }
 }
 

@@ -61,6 +61,11 @@ export class Exchange {
     this.#givenUp = true;
   }
 
+  /** A stream that fails while it is sent, as when the sender of what is passed on is gone. */
+  isOfBody(error: Error): boolean {
+    return (this.#request.body as { readonly errored?: unknown } | null | undefined)?.errored === error;
+  }
+
   /** To be asked before a failure is told to the caller. True when it is not to be told: the request goes elsewhere. */
   goesElsewhere(failure: FailureKind | undefined): boolean {
     const { retry, calls } = this.#way;

@@ -28,6 +28,8 @@ export interface Whole {
   goesElsewhere(failure: FailureKind | undefined): boolean;
   /** The caller wants no answer any more. */
   giveUp(): void;
+  /** Whether the error is that of the body that the caller sends. */
+  isOfBody(error: Error): boolean;
 }
 
 export function accounted(handler: Handler, life: RequestLife, whole: Whole): Handler {
@@ -55,8 +57,8 @@ class CallbackHandler implements Handler, Stallable {
     this.#whole = whole;
   }
 
+  /** A caller who gave up while the request was waiting ends it here, and then it was never sent. */
   onConnect(abort: Abort, context?: unknown): void {
-    this.#life.sent();
     this.#abort = abort;
     const noted: Abort = (reason) => {
       this.#aborted ??= { reason };
@@ -64,6 +66,7 @@ class CallbackHandler implements Handler, Stallable {
       abort(reason);
     };
     (this.#handler.onConnect as ((abort: Abort, context: unknown) => void) | undefined)?.(noted, context);
+    if (this.#aborted === undefined) this.#life.sent();
   }
 
   onResponseStarted(): void {
@@ -90,7 +93,7 @@ class CallbackHandler implements Handler, Stallable {
   onUpgrade(status: number, headers: Buffer[] | string[] | null, socket: Duplex): void {
     this.#begun = true;
     this.#life.answered(status, (name) => rawHeader(headers ?? [], name));
-    socket.once('close', () => this.#life.ended());
+    this.#life.upgraded(socket);
     this.#handler.onUpgrade?.(status, headers, socket);
   }
 
@@ -124,8 +127,9 @@ class CallbackHandler implements Handler, Stallable {
   }
 
   #failed(error: Error): FailureKind | undefined {
-    if (this.#aborted === undefined) return this.#life.failed(error);
-    this.#life.aborted(this.#aborted.reason, this.#paused);
+    if (this.#aborted !== undefined) this.#life.aborted(this.#aborted.reason, this.#paused);
+    else if (!this.#whole.isOfBody(error)) return this.#life.failed(error);
+    else this.#life.aborted(undefined, false);
     return undefined;
   }
 
@@ -170,10 +174,11 @@ class ControllerHandler implements Handler, Stallable {
     this.#whole = whole;
   }
 
+  /** A caller who gave up while the request was waiting ends it here, and then it was never sent. */
   onRequestStart(controller: Controller, context: unknown): void {
     this.#controller = controller;
-    this.#life.sent();
     this.#handler.onRequestStart?.(controller, context);
+    if (!controller.aborted) this.#life.sent();
   }
 
   onRequestUpgrade(
@@ -184,7 +189,7 @@ class ControllerHandler implements Handler, Stallable {
   ): void {
     this.#begun = true;
     this.#life.answered(status, (name) => firstOf(headers[name]));
-    socket.once('close', () => this.#life.ended());
+    this.#life.upgraded(socket);
     this.#handler.onRequestUpgrade?.(controller, status, headers, socket);
   }
 
@@ -235,9 +240,10 @@ class ControllerHandler implements Handler, Stallable {
 
   #failed(error: Error): FailureKind | undefined {
     const { aborted = false, reason, paused } = this.#controller ?? {};
-    if (!aborted) return this.#life.failed(error);
-    this.#whole.giveUp();
-    this.#life.aborted(reason, paused === true);
+    if (!aborted && !this.#whole.isOfBody(error)) return this.#life.failed(error);
+    // What is drained was given up by ourselves: the request itself is elsewhere.
+    if (!this.#drained) this.#whole.giveUp();
+    this.#life.aborted(aborted ? reason : undefined, paused === true);
     return undefined;
   }
 

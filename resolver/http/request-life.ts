@@ -2,6 +2,7 @@
  * One request from its pick to its end, whichever way it ends: counts it as in flight at its endpoint, and tells the
  * policy once what became of it.
  */
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureKind, Outcome, OutcomeDetails, Pick } from '../policy.js';
 import { failureOf, isFailureStatus, isOwnFault, isTimeout, mayAskForRest, retryAfterMs } from './failure.js';
@@ -12,6 +13,8 @@ import { StalledBodies } from './stalled-bodies.js';
 export interface Lane {
   /** True for the error of a connection that was never made. */
   isConnectFailure(error: unknown): boolean;
+  /** The connection is no HTTP any more; it ends with the lane. */
+  upgraded?(socket: Duplex): void;
   leave(): void;
 }
 
@@ -79,7 +82,16 @@ export class RequestLife {
     if (this.#sentMs !== undefined) this.#latencyMs = clock.now() - this.#sentMs;
     const rest = mayAskForRest(status) ? header('retry-after') : undefined;
     if (rest !== undefined) this.#retryAfterMs = retryAfterMs(rest, clock.wallNow());
-    return isFailure(status) ? 'status' : undefined;
+    if (isFailure(status)) return 'status';
+    this.#pick.answered?.(this.#latencyMs);
+    return undefined;
+  }
+
+  /** From now on the socket speaks another protocol, and is in flight for as long as it is open. */
+  upgraded(socket: Duplex): void {
+    this.#lane.upgraded?.(socket);
+    if (socket.destroyed) this.ended();
+    else socket.once('close', () => this.ended());
   }
 
   /** The response is complete, or nobody reads it any more: what counts is its status. */

@@ -118,6 +118,10 @@ export class TimedPick implements Pick {
     load.begin();
   }
 
+  answered(): void {
+    this.#load?.trust();
+  }
+
   done(outcome: Outcome, details?: OutcomeDetails): void {
     const load = this.#load;
     this.#load = undefined;

@@ -54,9 +54,14 @@ export class Load {
     this.inFlight++;
   }
 
+  /** It has answered a request well, or begun to. */
+  trust(): void {
+    this.#trusted = true;
+  }
+
   end(outcome: Outcome): void {
     this.inFlight--;
-    if (outcome === 'ok') this.#trusted = true;
+    if (outcome === 'ok') this.trust();
   }
 }
 
@@ -86,6 +91,10 @@ export class TrackedPick implements Pick {
     this.endpoint = load.endpoint;
     this.#load = load;
     load.begin();
+  }
+
+  answered(): void {
+    this.#load?.trust();
   }
 
   done(outcome: Outcome): void {

@@ -66,10 +66,14 @@ describe('an address that may be used', () => {
     expect(addressFault(host, false)).toBeUndefined();
   });
 
-  it.each(['web.internal', 'localhost', 'a'])(
-    'the host name %s, which is judged when it is resolved',
+  it.each(['web.internal', 'localhost.example.com', 'notlocalhost', 'a'])('the host name %s', (host) => {
+    expect(addressFault(host, false)).toBeUndefined();
+  });
+
+  it.each(['localhost', 'localhost.', 'LocalHost', 'web.localhost'])(
+    'not %s, unless loopback may',
     (host) => {
-      expect(addressFault(host, false)).toBeUndefined();
+      expect([addressFault(host, false), addressFault(host, true)]).toEqual(['loopback', undefined]);
     },
   );
 });

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { noRetries } from '../../resolver/call/counters.js';
-import { type Combination, connect, random, seededRandom } from '../../resolver/index.js';
+import {
+  type Combination,
+  type ConnectOptions,
+  connect,
+  random,
+  seededRandom,
+} from '../../resolver/index.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
 import { fixture, settled } from './fixture.js';
 import { instance, instances, MemoryRegistry } from './memory-registry.js';
@@ -133,7 +139,7 @@ describe('status', () => {
 });
 
 describe('several registries', () => {
-  async function pair(registries?: Combination) {
+  async function pair(registries?: Combination, options: ConnectOptions = {}) {
     const clock = new VirtualClock();
     const [first, second] = [
       new MemoryRegistry('memory://10.0.0.1:1'),
@@ -144,6 +150,7 @@ describe('several registries', () => {
       clock,
       random: seededRandom(3),
       ...(registries && { registries }),
+      ...options,
     });
     return { clock, first, second, discovery, orders: discovery.service('orders') };
   }
@@ -239,6 +246,17 @@ describe('several registries', () => {
     await world.clock.advance(15_000);
     expect([ports(world), world.orders.state]).toEqual([{ a: 1 }, 'fresh']);
     expect(lists).toEqual(['b fresh', 'a fresh', 'b fresh', 'a fresh']);
+  });
+
+  it('that are preferred in order move to an equal list that may be used where the first was too old', async () => {
+    const world = await pair('prefer', { maxStaleMs: 5_000 });
+    for (const registry of [world.first, world.second]) registry.list(instances(['a']));
+    await settled(world.clock);
+    world.first.hang('down');
+    await world.clock.advance(9_999);
+    expect(world.orders.tryPick()).toBeUndefined();
+    await world.clock.advance(1);
+    expect(world.orders.tryPick()?.instance.id).toBe('a');
   });
 
   it('that are preferred in order grow in revision whichever is used', async () => {

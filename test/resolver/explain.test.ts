@@ -113,6 +113,19 @@ describe('explain', () => {
     });
   });
 
+  it('says where a filter leaves only those that are ejected, which are used all the same', async () => {
+    const policy = filtered({ version: '2' }, roundRobin());
+    const world = await fixture({ policy, ejection: { consecutiveFailures: 1 } });
+    const old = ['b', 'c', 'd'].map((id) => described(id, { version: '1' }));
+    const orders = await listed(world, [described('a', { version: '2' }), ...old]);
+    orders.pick().done('error', { failure: 'connect' });
+    const { pick, why } = orders.explain();
+    expect([pick?.id, orders.tryPick()?.instance.id]).toEqual(['a', 'a']);
+    expect(why).toBe(
+      'a: all that the filters leave are ejected, and are used all the same; 0 of 4 listed may be picked',
+    );
+  });
+
   it('names the filter of several that leaves somebody out', async () => {
     const inZone = zoneAware({ zone: 'a' }, subset({ size: 1, clientId: 'me' }, random()));
     const policy = filtered({ version: '2' }, slowStart({}, tiers({ order: [{ tags: ['main'] }] }, inZone)));

@@ -72,6 +72,12 @@ export class MemoryRegistry implements RegistryReader {
     for (const watcher of this.#watchers) watcher.fail(this.#failure);
   }
 
+  /** Breaks every watch; new ones say nothing before the next list. */
+  hang(message: string): void {
+    this.#lists.clear();
+    for (const watcher of this.#watchers) watcher.fail(new PilotfishError('UNAVAILABLE', message));
+  }
+
   heal(): void {
     this.state = 'connected';
     this.#failure = undefined;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { leastLoaded, type Pick, type Picker, seededRandom } from '../../resolver/index.js';
+import { leastLoaded, type Pick, type Picker, peakEwma, seededRandom } from '../../resolver/index.js';
 import type { LeastLoaded } from '../../resolver/policies/least-loaded.js';
 import { TwoDraws } from '../../resolver/policies/two-draws.js';
 import { shareOf, simulate } from '../simulator/simulated-cluster.js';
@@ -177,6 +177,18 @@ describe('an endpoint that joins later (T9)', () => {
     const counts = inFlight(picker);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(5);
   });
+
+  it.each([leastLoaded, peakEwma])(
+    'has as many once it has begun to answer one, such as a stream: %o',
+    (policy) => {
+      const chain = new Chain(policy());
+      held(chain.list(instances(['a', 'b', 'c'])), 90);
+      const picker = chain.list(instances(['a', 'b', 'c', 'new']));
+      const first = held(picker, 20).find((pick) => pick.instance.id === 'new');
+      first?.answered?.();
+      expect(tally(held(picker, 60).map((pick) => pick.instance.id)).new).toBeGreaterThan(10);
+    },
+  );
 
   it('learns nothing good from a failure', () => {
     const picker = busy().list(instances(['a', 'b', 'c', 'new']));

@@ -45,6 +45,12 @@ test.each<[string, unknown, FailureVerdict | undefined]>([
     allOf(coded('ECONNREFUSED', connecting), coded('ETIMEDOUT', connecting)),
     'connect',
   ],
+  ['one of them unknown', allOf(coded('ECONNREFUSED', connecting), new Error('boom')), undefined],
+  [
+    'one of them unknown, the other way round',
+    allOf(new Error('boom'), coded('ECONNREFUSED', connecting)),
+    undefined,
+  ],
   ['one of them reset', allOf(coded('ECONNREFUSED', connecting), coded('ECONNRESET')), 'reset'],
   ['a mistake of the program', new TypeError('x is not a function'), undefined],
   ['a status that is none', Object.assign(new Error(), { status: 'open' }), undefined],

@@ -147,6 +147,26 @@ describe('the return', () => {
     expect(world.ejected()).toEqual([]);
   });
 
+  it('is tried by one request every 30 s while none of them is reported', () => {
+    const world = away();
+    world.pickOf('a');
+    for (let round = 0; round < 3; round++) {
+      world.clock.advance(PROBE_PATIENCE_MS);
+      world.pickOf('a');
+      expect(picks(world, 30).a).toBeUndefined();
+    }
+    expect(world.ejected()).toEqual(['a']);
+  });
+
+  it('is brought about by an answer that has begun well, however long it goes on', () => {
+    const world = away();
+    const stream = world.pickOf('a');
+    stream.answered?.(1);
+    expect(world.ejected()).toEqual([]);
+    stream.done('error', { failure: 'reset' });
+    expect(world.ejected()).toEqual([]);
+  });
+
   it('is not brought about by a request from before the ejection', () => {
     const world = healthy(instances(TRIO));
     const old = world.pickOf('a');

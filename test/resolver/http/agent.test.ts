@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http, { type Agent, type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
+import { createServer } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { httpAgent, httpsAgent } from '../../../resolver/http/index.js';
@@ -100,6 +101,31 @@ describe('what an endpoint did is told to the policy', () => {
     request.on('timeout', () => request.destroy());
     await once(request, 'error').catch((error: unknown) => error);
     expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'error', failure: 'timeout' }]);
+  });
+
+  it('it is too slow for the deadline of the caller, whatever error that is told by', async () => {
+    let late: () => void = () => {};
+    await world.serve('a', () => late());
+    const deadline = new AbortController();
+    late = () => deadline.abort(new DOMException('too late', 'TimeoutError'));
+    await expect(call('http://orders/', { signal: deadline.signal })).rejects.toMatchObject({
+      code: 'ABORT_ERR',
+    });
+    const request = http.get('http://orders/', { agent });
+    late = () => request.setTimeout(100, () => request.destroy(new Error('of its own')));
+    await expect(once(request, 'response')).rejects.toThrow('of its own');
+    expect((await world.recorder.ends(2)).map(({ failure }) => failure)).toEqual(['timeout', 'timeout']);
+  });
+
+  it('no connection is made in the time that the caller gives it', async () => {
+    const silent = await TestServer.start(() => {}, createServer() as unknown as http.Server);
+    await world.list('a', silent.port);
+    const request = https.get('https://orders/', { agent: httpsAgent(world.discovery) });
+    await eventually('it is connecting', () => silent.open === 1);
+    request.setTimeout(100, () => request.destroy(new Error('of its own')));
+    await expect(once(request, 'response')).rejects.toThrow('of its own');
+    expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'error', failure: 'timeout' }]);
+    await silent.close();
   });
 
   it('nothing, when the caller gives up', async () => {

@@ -394,6 +394,18 @@ describe('in flight', () => {
     expect(await world.recorder.ends(1)).toEqual([{ id: 'a', outcome: 'ok', latencyMs: expect.any(Number) }]);
   });
 
+  it.each(['the discovery', 'the dispatcher'])('ends with %s, and the tunnel with it', async (which) => {
+    const server = await world.serve('a', (_req, res) => res.end());
+    server.onConnect((_req, socket) => {
+      socket.on('error', () => {}).write('HTTP/1.1 200 Connected\r\n\r\n');
+    });
+    const dispatcher = world.discovery.dispatcher({ closeTimeoutMs: 100 });
+    const { socket } = await dispatcher.connect({ origin: 'http://orders', path: 'db:5432' });
+    socket.on('error', () => {});
+    await (which === 'the discovery' ? world.discovery.close() : dispatcher.destroy());
+    await eventually('the tunnel is closed', () => socket.destroyed && world.recorder.inFlight === 0);
+  });
+
   it('lasts as long as a tunnel made by CONNECT', async () => {
     const server = await world.serve('a', (_req, res) => res.end());
     server.onConnect((_req, socket) => {

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { type Dispatcher, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type DispatcherOptions, RetryBudget } from '../../../resolver/index.js';
+import { deferred } from '../../../runtime/deferred.js';
 import { eventually } from '../../end-to-end/world.js';
 import { freePorts } from '../../servers/ports.js';
 import { inNewerDialect } from './newer-dialect.js';
@@ -178,6 +179,49 @@ describe.each(DIALECTS)('in the %s dialect', (_name, inDialect) => {
     const all = await answers(open(), { signal: caller.signal }, 1);
     expect(all).toEqual(['AbortError']);
     expect(await world.recorder.ends(1)).toMatchObject([{ outcome: 'cancelled' }]);
+  });
+
+  it('is sent on although an answer that nobody wants was cut off meanwhile', async () => {
+    let unwanted = 0;
+    await world.serve('a', (_req, res) => {
+      unwanted++;
+      res.once('close', () => unwanted--);
+      res.writeHead(503).end(Buffer.alloc(64 * 1024 * 1024));
+    });
+    await world.serve('b', async (req) => {
+      await eventually('the answer of a is cut off', () => unwanted === 0);
+      req.socket.destroy();
+    });
+    await world.serve('c', answering);
+    // One of them begins at a and comes to c by way of b.
+    expect(await answers(open(), {}, 3)).toEqual(Array(3).fill('200 well:'));
+  });
+
+  it('a body that its sender breaks off is no failure of the endpoint', async () => {
+    const received = deferred<void>();
+    await world.serve('a', (req) => void req.once('data', () => received.resolve()).resume());
+    const body = new Readable({ read() {} });
+    body.push('half');
+    const sent = answers(open(), { method: 'POST', body }, 1);
+    await received.promise;
+    body.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }));
+    expect(await sent).toEqual(['ECONNRESET']);
+    expect(await world.recorder.ends(1)).toMatchObject([{ outcome: 'cancelled' }]);
+  });
+
+  it('a request whose time is over before it was sent says nothing of the endpoint', async () => {
+    const asked: (() => void)[] = [];
+    await world.serve('a', (_req, res) => asked.push(() => res.end('well')));
+    const dispatcher = open({ pool: { connections: 1 } });
+    const first = answers(dispatcher, {}, 1);
+    await eventually('the first is on the only connection', () => asked.length === 1);
+    const caller = new AbortController();
+    const second = answer(dispatcher, { signal: caller.signal });
+    caller.abort(new DOMException('too late', 'TimeoutError'));
+    asked[0]?.();
+    expect([await first, await second]).toEqual([['200 well'], 'TimeoutError']);
+    expect((await world.recorder.ends(2)).map(({ outcome }) => outcome)).toEqual(['ok', 'cancelled']);
+    expect(asked).toHaveLength(1);
   });
 
   it.each([
