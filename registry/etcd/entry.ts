@@ -75,8 +75,13 @@ async function write(
     const written = await store.put(key, entry, expected, options);
     if (written.done) return written.revision;
     const { found } = written;
-    // An earlier try took effect and its answer was lost.
-    if (found !== undefined && found.lease === entry.lease && found.value.equals(entry.value))
+    // An earlier try took effect and its answer was lost. What was there before any try may be about to be removed.
+    if (
+      expected !== 0 &&
+      found !== undefined &&
+      found.lease === entry.lease &&
+      found.value.equals(entry.value)
+    )
       return found.modRevision;
     if (!mayReplace(found)) return undefined;
     expected = found?.modRevision ?? 0;

@@ -184,7 +184,7 @@ class EtcdRegistry implements Registry {
 
   /** The key is left to be removed, unless it is wanted again by then. */
   #leave(entry: string, lease: Lease): void {
-    const isWanted = (): boolean => this.#claimsOf(entry).length > 0 || this.#own.has(entry);
+    const isWanted = (): boolean => this.#isWanted(entry);
     this.#leftovers.remove({
       entry,
       look: (signal) => unclaim(this.#store, entry, lease.id, { signal }, isWanted),
@@ -193,6 +193,10 @@ class EtcdRegistry implements Registry {
       // What hung on a lease that is over is gone, and nothing can be put on it any more.
       isOver: () => !this.#keeper.isHeld(lease),
     });
+  }
+
+  #isWanted(key: string): boolean {
+    return this.#claimsOf(key).length > 0 || this.#own.has(key);
   }
 
   #claimsOf(key: string): readonly Promise<unknown>[] {
@@ -229,6 +233,8 @@ class EtcdRegistry implements Registry {
       encode: (next) => this.#encode(next),
       whyMissing: (lease, signal) => this.#whyMissing(lease, signal),
       onOver: () => this.#own.remove(registration),
+      isWanted: () => this.#isWanted(found.key),
+      onLeft: () => this.#leave(found.key, found.lease),
     });
     this.#own.add(registration);
     // Its lease may have ended while the answer was on its way.

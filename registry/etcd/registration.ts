@@ -26,6 +26,10 @@ export interface EtcdRegistrationOptions {
   readonly whyMissing: (lease: Lease, signal: AbortSignal) => Promise<LostReason>;
   /** Called once, when it is closed or lost. */
   readonly onOver: () => void;
+  /** Whether somebody here registers the key, or has registered it, after this one was over. */
+  readonly isWanted: () => boolean;
+  /** Called once, when the key may be there although it was closed: others keep the lease alive. */
+  readonly onLeft: () => void;
 }
 
 export class EtcdRegistration implements Registration {
@@ -36,6 +40,7 @@ export class EtcdRegistration implements Registration {
   #mayBeAbsent: boolean;
   #over = false;
   #leaseOver = false;
+  #isLeft = false;
 
   /** For a key that is claimed already. */
   constructor(instance: Instance, options: EtcdRegistrationOptions) {
@@ -86,11 +91,16 @@ export class EtcdRegistration implements Registration {
 
   async close({ signal }: OperationOptions = {}): Promise<void> {
     this.#end();
-    const { store, key, lease } = this.#options;
+    const { store, key, lease, isWanted } = this.#options;
     if (this.#leaseOver) return;
-    await this.#bounded('deregistering', signal, (limited) =>
-      unclaim(store, key, lease.id, { signal: limited }),
-    );
+    try {
+      await this.#bounded('deregistering', signal, (limited) =>
+        unclaim(store, key, lease.id, { signal: limited }, isWanted),
+      );
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
   }
 
   async #put(value: Buffer, signal: AbortSignal): Promise<void> {
@@ -143,6 +153,12 @@ export class EtcdRegistration implements Registration {
     if (this.#over) return;
     this.#over = true;
     this.#options.onOver();
+  }
+
+  #leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#options.onLeft();
   }
 
   #bounded<T>(

@@ -142,6 +142,65 @@ describe('an entry that somebody else touches', () => {
   });
 });
 
+describe('a close that etcd did not answer', () => {
+  /** Its lease is shared with another registration, and lives on. */
+  async function failed(proxy: FaultProxy) {
+    const registry = await openWritable(url(proxy.address));
+    const instance = instanceOf({ service: freshService('unclosed') });
+    const registration = await registry.register(instance);
+    const other = await registry.register({ ...instance, id: 'b' });
+    proxy.refuse();
+    await expect(registration.close()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    return { registry, registration, other, instance };
+  }
+
+  const idsAt = async (service: string): Promise<readonly (string | undefined)[]> =>
+    (await keysAt(server.address, `it/${service}/`)).map(
+      ({ key }) => Buffer.from(String(key), 'base64').toString().split('/')[2],
+    );
+
+  test('is made up for as soon as etcd answers, although others keep its lease alive', async () => {
+    await using proxy = await FaultProxy.start(server.address);
+    const { registry, registration, other, instance } = await failed(proxy);
+    const gone = registry.leftovers?.(instance);
+    expect(gone).toBeInstanceOf(Promise);
+    await expect(registration.close()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await proxy.heal();
+    await gone;
+    expect(await idsAt(instance.service)).toEqual(['b']);
+    expect(await other.confirm()).toBe('present');
+    await registration.close();
+    await registry.close();
+  });
+
+  test('takes nothing from who registers the same meanwhile, also when it is closed again', async () => {
+    await using proxy = await FaultProxy.start(server.address);
+    const { registry, registration, instance } = await failed(proxy);
+    await proxy.heal();
+    // A connection that was reset may be noticed only now.
+    const again = await vi.waitFor(() => registry.register(instance), 30_000);
+    await registration.close();
+    await registry.leftovers?.(instance);
+    expect(await idsAt(instance.service)).toEqual(['a', 'b']);
+    expect(await again.confirm()).toBe('present');
+    await again.close();
+    expect(await idsAt(instance.service)).toEqual(['b']);
+    await registry.close();
+  });
+});
+
+test('a key that is ours already is put anew, so that a removal that is on its way misses it', async () => {
+  const registry = await openWritable(url());
+  const instance = instanceOf({ service: freshService('anew') });
+  const revision = async (): Promise<number> =>
+    Number((await keysAt(server.address, `it/${instance.service}/`))[0]?.mod_revision);
+  await registry.register(instance);
+  const before = await revision();
+  await registry.register(instance);
+  expect(await revision()).toBeGreaterThan(before);
+  await registry.close();
+});
+
 test('the end of a registry takes its lease with it', async () => {
   const before = await leasesAt(server.address);
   const registry = await openWritable(url());
