@@ -209,7 +209,7 @@ export class EtcdClient {
     }
   }
 
-  /** A token that is no longer good is replaced once. */
+  /** A token that is no longer good is replaced once, and so is none where the cluster wants one by now. */
   async #withToken<T>(
     member: Transport,
     signal: AbortSignal,
@@ -219,7 +219,8 @@ export class EtcdClient {
     try {
       return await work(token);
     } catch (error) {
-      if (this.#tokens === undefined || !isRefusal(error, 'token')) throw error;
+      const isOver = isRefusal(error, 'token') || (token === undefined && isRefusal(error, 'denied'));
+      if (this.#tokens === undefined || !isOver) throw error;
       await this.#tokens.drop(token);
       return work(await this.#token(member, signal));
     }

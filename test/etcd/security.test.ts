@@ -50,12 +50,12 @@ async function registering(url: string, service = freshService('secure')): Promi
 
 describe('user and password', () => {
   let server: RunningServer;
-  const url = (file: string, prefix = 'guarded'): string =>
-    `etcd://${server.address}/${prefix}?ttl=20s&authFile=${file}&allowInsecureAuth=true`;
+  const url = (file: string, prefix = 'guarded', { address } = server): string =>
+    `etcd://${address}/${prefix}?ttl=20s&authFile=${file}&allowInsecureAuth=true`;
 
-  beforeAll(async () => {
-    server = await startServer('etcd');
-    const post = (path: string, body: object): Promise<unknown> => etcdPost(server.address, path, body);
+  /** All but that they are asked for. */
+  async function addUsers({ address }: RunningServer): Promise<void> {
+    const post = (path: string, body: object): Promise<unknown> => etcdPost(address, path, body);
     for (const [name, password] of [
       ['root', 'root'],
       ['pilot', PASSWORD],
@@ -68,7 +68,12 @@ describe('user and password', () => {
     await post('auth/user/grant', { user: 'pilot', role: 'pilots' });
     await post('auth/role/add', { name: 'root' });
     await post('auth/user/grant', { user: 'root', role: 'root' });
-    await post('auth/enable', {});
+  }
+
+  beforeAll(async () => {
+    server = await startServer('etcd');
+    await addUsers(server);
+    await etcdPost(server.address, 'auth/enable', {});
   });
 
   afterAll(() => server.stop());
@@ -113,6 +118,24 @@ describe('user and password', () => {
     expect(await registering(`etcd://${open.address}/x?ttl=2s&authFile=${file}&allowInsecureAuth=true`)).toBe(
       'ok',
     );
+  });
+
+  test('are used from the moment that the cluster wants them', async () => {
+    await using open = await startServer('etcd');
+    await addUsers(open);
+    const file = await secretFile('right', `pilot:${PASSWORD}`);
+    const registry = await openWritable(url(file, 'guarded', open), { logger });
+    const service = freshService('secure');
+    const registration = await registry.register(instanceOf({ service }));
+    const watching = new Watching(registry, service);
+    await watching.until('the instance', ({ instances }) => instances.length === 1);
+    await etcdPost(open.address, 'auth/enable', {});
+    expect(await registration.confirm()).toBe('present');
+    await registration.update({ ...registration.instance, weight: 7 });
+    await watching.until('the new weight', ({ instances }) => instances[0]?.weight === 7);
+    expect(registry.state).toBe('connected');
+    await watching.close();
+    await registry.close();
   });
 });
 
