@@ -195,15 +195,21 @@ export class LocalRegistry implements Registry {
   async #sweep(): Promise<void> {
     const living = new Set<string>();
     for (const lease of await this.#files.leases()) {
-      if (isAlive(await this.#files.readLease(lease), this.#options.hostTime)) living.add(lease);
+      if (await this.#isLiving(lease)) living.add(lease);
       else await this.#files.removeLease(lease);
     }
     for (const service of await this.#files.services()) {
       const { entries } = await this.#files.entries(service);
       for (const { file, lease } of entries) {
-        if (!living.has(lease)) await this.#files.removeEntry(service, file);
+        // Asked again, for who started meanwhile: a lease is written before the entries that name it.
+        const isOver = !living.has(lease) && !(await this.#isLiving(lease));
+        if (isOver) await this.#files.removeEntry(service, file);
       }
     }
+  }
+
+  async #isLiving(lease: string): Promise<boolean> {
+    return isAlive(await this.#files.readLease(lease), this.#options.hostTime);
   }
 
   #move(state: RegistryState, trouble?: string): void {

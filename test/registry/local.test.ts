@@ -1,12 +1,18 @@
 /** The embedded registry when its directory is taken away, cannot be written, or is full of what is over. */
+import { cpSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Registry } from '../../registry/contract.js';
+import { systemHostTime } from '../../registry/local/host-time.js';
+import { LocalRegistry } from '../../registry/local/local.js';
 import { openWritable } from '../../registry/open.js';
 import { instanceOf } from '../../registry/testing/harness.js';
 import { Watching } from '../../registry/testing/watching.js';
+import { systemClock } from '../../runtime/clock.js';
+import { silentLogger } from '../../runtime/logger.js';
+import { seededRandom } from '../../runtime/random.js';
 import { soon } from '../helpers/soon.js';
 
 /** Longer than a busy machine keeps a process from renewing its lease. */
@@ -107,4 +113,27 @@ test('a service whose instances have left is listed no more', async () => {
   expect(await registry.services()).toEqual(['orders', 'payments']);
   await registration.close();
   expect(await registry.services()).toEqual(['payments']);
+});
+
+test('what a process left is removed by the next one that starts, and nothing of who starts at the same time', async () => {
+  const [apart, entries] = [join(root, '..', 'apart'), join(root, 'services', 'orders')];
+  const other = await openWritable(`local:${apart}?ttl=1h`);
+  await other.register({ ...orders, id: 'b' });
+  await registry.register(orders);
+  await writeFile(join(entries, `c@${'0'.repeat(32)}.json`), '{}');
+  let appear = (): void => cpSync(apart, root, { recursive: true });
+  // It first asks for the time when it has listed the leases: in this moment the other process appears.
+  const now = (): number => {
+    appear();
+    appear = () => {};
+    return systemHostTime.now();
+  };
+  const late = new LocalRegistry(`local:${root}`, root, {
+    ...{ ttlMs: TTL_MS, pollMs: 50, hostTime: { ...systemHostTime, now } },
+    ...{ clock: systemClock, random: seededRandom(1), logger: silentLogger },
+  });
+  await late.register({ ...orders, id: 'd' });
+  const ids = (await readdir(entries)).map((file) => file.split('@')[0]);
+  expect(ids.sort()).toEqual(['a', 'b', 'd']);
+  await Promise.all([late.close(), other.close()]);
 });
