@@ -21,8 +21,8 @@ export const dubbo: Format = {
   decode({ name }, service) {
     const url = readUrl(name);
     if (!url.ok) return url;
-    const { hostname, port, protocol } = url.value;
-    const { weight, version, ...others } = Object.fromEntries(url.value.searchParams);
+    const { hostname, port, protocol, searchParams } = url.value;
+    const { weight, version, ...others } = Object.fromEntries(searchParams);
     const host = hostname.replace(/^\[(.*)\]$/, '$1');
     return instanceFrom({
       service,
@@ -37,13 +37,18 @@ export const dubbo: Format = {
   },
 };
 
-function readUrl(name: string): Result<URL, string> {
+type Provider = Pick<URL, 'hostname' | 'port' | 'protocol' | 'searchParams'>;
+
+function readUrl(name: string): Result<Provider, string> {
   if (name.length > MAX_NAME_LENGTH) {
     return rejected(`expected at most ${MAX_NAME_LENGTH} characters, got ${name.length}, at name`);
   }
   try {
-    const url = new URL(decodeURIComponent(name));
-    if (url.port !== '') return valid(url);
+    const text = decodeURIComponent(name);
+    // Under its own scheme a port that is the usual one is not there.
+    const { port } = new URL(text.replace(/^[^:]+/, 'dubbo'));
+    const { hostname, protocol, searchParams } = new URL(text);
+    if (port !== '') return valid({ hostname, port, protocol, searchParams });
   } catch {}
   return rejected(`expected an encoded URL with a port, got ${describe(name)}, at name`);
 }

@@ -16,6 +16,35 @@ describe('what other software has written', () => {
     expect(read).toEqual({ ok: true, value: instanceOf({ service, ...instance }) });
   });
 
+  test.each([
+    ['http', 80],
+    ['https', 443],
+    ['ws', 80],
+    ['ftp', 21],
+    ['http', 8080],
+  ])('dubbo reads the port of a provider of %s at %i, usual or not', async (protocol, port) => {
+    const name = encodeURIComponent(`${protocol}://user@[2001:db8::1]:${port}/demo?anyhost=true`);
+    const read = (await loadFormat('dubbo')).decode({ name, data: undefined }, 'demo');
+    const id = `${protocol}:2001:db8::1:${port}`;
+    const metadata = { protocol, anyhost: 'true' };
+    const wanted = { service: 'demo', id, host: '2001:db8::1', port, weight: 100, metadata };
+    expect(read).toEqual({ ok: true, value: instanceOf(wanted) });
+  });
+
+  test.each(['http://10.0.0.1/demo', 'dubbo://10.0.0.1/demo', 'http:80', ':80'])(
+    'dubbo takes no port from %s, which names none',
+    async (url) => {
+      const read = (await loadFormat('dubbo')).decode(
+        { name: encodeURIComponent(url), data: undefined },
+        'demo',
+      );
+      expect(read).toMatchObject({
+        ok: false,
+        error: expect.stringContaining('expected an encoded URL with a port'),
+      });
+    },
+  );
+
   test.each(SAMPLES.filter(({ format }) => format !== 'dubbo' && format !== 'kafka'))(
     'auto reads $what as $format does',
     async (sample) => {
