@@ -103,7 +103,8 @@ function factorOf(member: Member, companions: readonly Entry[]): number {
     const object = readObject(data);
     const vector = object.ok ? object.value.vector : undefined;
     if (!Array.isArray(vector) || vector.length > MAX_SELECTORS) continue;
-    for (const selector of vector) factor *= weightFor(member, selector);
+    // Never so much that times nothing it would be no number.
+    for (const selector of vector) factor = Math.min(factor * weightFor(member, selector), Number.MAX_VALUE);
   }
   return factor;
 }
@@ -111,8 +112,13 @@ function factorOf(member: Member, companions: readonly Entry[]): number {
 function weightFor({ name, instance }: Member, selector: unknown): number {
   if (!isObject(selector)) return 1;
   const { select, weight } = selector;
-  if (typeof select !== 'string' || typeof weight !== 'number' || !(weight >= 0)) return 1;
+  if (typeof select !== 'string' || !isFactor(weight)) return 1;
   return matches(select, name, instance.endpoint, instance.metadata.shard) ? weight : 1;
+}
+
+/** JSON can hold digits that are too much for a number. */
+function isFactor(weight: unknown): weight is number {
+  return Number.isFinite(weight) && (weight as number) >= 0;
 }
 
 /** `inet=host:port`, `member=number`, `shard=number`. */

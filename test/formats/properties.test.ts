@@ -201,6 +201,11 @@ describe('the weights of a serverset', () => {
     name: 'vector_0000000000',
     data: Buffer.from(JSON.stringify({ vector: selectors })),
   });
+  /** A weight as it is written: JSON.stringify writes no more than there are numbers for. */
+  const digits = (weight: string) => ({
+    name: 'vector_0000000000',
+    data: Buffer.from(`{"vector":[{"select":"member=1","weight":${weight}}]}`),
+  });
 
   test.each([
     ['nothing', [vector()], 1],
@@ -215,6 +220,13 @@ describe('the weights of a serverset', () => {
     ],
     ['nonsense', [vector(null, { select: 'member=1', weight: -1 }, { select: 7 }, { select: 'member=' })], 1],
     ['no JSON', [{ name: 'vector_1', data: Buffer.from('{') }], 1],
+    ['no number at all', [digits('1e999')], 1],
+    ['no number at all, beside nothing', [vector({ select: 'shard=4', weight: 0 }), digits('1e999')], 0],
+    [
+      'too much, and nothing',
+      [digits('1e308'), digits('1e308'), vector({ select: 'shard=4', weight: 0 })],
+      0,
+    ],
     ['more than there may be', [vector({ select: 'member=1', weight: 1e9 })], 65_535],
   ])('are the product of all that mean it: %s', async (_what, vectors, weight) => {
     const { companions } = await loadFormat('serverset');
