@@ -52,9 +52,9 @@ export interface AgentEntry {
   readonly reason: string | undefined;
 }
 
-/** The `Service.ID` of an instance. */
+/** The `Service.ID` of an instance. Its first `~` ends the service, so one in its name becomes what no name may hold. */
 export function entryId(service: string, id: string): string {
-  return `${service}~${id}`;
+  return `${service.replaceAll('~', '!')}~${id}`;
 }
 
 /** The id of an entry's TTL check, as Consul itself would name it. */

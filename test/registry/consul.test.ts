@@ -151,6 +151,22 @@ describe('an entry', () => {
     expect([await mine.confirm(), await other.confirm()]).toEqual(['present', 'present']);
   });
 
+  test('is apart from one whose service and id are the same names with the ~ elsewhere', async () => {
+    const registry = await opened();
+    const instances = [
+      one({ id: 'b~c' }),
+      instanceOf({ service: `${service}~b`, id: 'c', port: 99, status: 'draining' }),
+      instanceOf({ service: `${service}~b~`, id: 'c' }),
+    ];
+    const registrations = await Promise.all(instances.map((instance) => registry.register(instance)));
+    const confirmed = Promise.all(registrations.map((registration) => registration.confirm()));
+    expect(await confirmed).toEqual(['present', 'present', 'present']);
+    await registrations[0]?.close();
+    expect(await registrations[1]?.confirm()).toBe('present');
+    await registrations[1]?.update({ ...(instances[1] as Instance), status: 'passing' });
+    expect(await registrations[1]?.confirm()).toBe('present');
+  });
+
   test('whose data somebody changed is repaired by an update', async () => {
     const registry = await opened();
     const registration = await registry.register(one());
