@@ -13,6 +13,7 @@ import { messageOf, PilotfishError } from '../../runtime/errors.js';
 import { describe, reject } from '../../runtime/expected.js';
 import type { Logger } from '../../runtime/logger.js';
 import type { Random } from '../../runtime/random.js';
+import { type Serial, serial } from '../../runtime/serial.js';
 import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
 import type { ConsulAgent, FoundEntry } from './agent.js';
 import type { Catalog, CatalogItem } from './catalog.js';
@@ -20,7 +21,6 @@ import { checksById } from './decode.js';
 import { type AgentEntry, checkIdOf, encodeEntry, entryId } from './entry.js';
 import { type Check, healthOf, isOurs, isTheirs, maintenanceOfOthers } from './maintenance.js';
 import { withRetries } from './retry.js';
-import { type Serial, serial } from './serial.js';
 import { type ShownEntry, shows } from './shown.js';
 
 export interface RegistrationParts {
