@@ -8,18 +8,23 @@ export class FixedSlot implements Slot {
   readonly #place: Place;
   /** Every path that was asked for and not yet cleared, as the outcome of asking may be unknown. */
   readonly #paths = new Set<string>();
+  #held: Held | undefined;
 
   constructor(place: Place) {
     this.#place = place;
   }
 
-  async put({ name, data }: WrittenEntry, instance: Instance): Promise<Held> {
+  get held(): Held | undefined {
+    return this.#held;
+  }
+
+  async put({ name, data }: WrittenEntry, instance: Instance): Promise<void> {
     const { session, folder } = this.#place;
     const path = `${folder}/${name}`;
     this.#paths.add(path);
     await claim(session, path, data, this.#isAnothers(name, instance));
+    this.#held = { path, data };
     for (const other of this.#paths) if (other !== path) await this.#remove(other);
-    return { path, data };
   }
 
   async hide({ name }: WrittenEntry, instance: Instance): Promise<void> {
@@ -34,6 +39,7 @@ export class FixedSlot implements Slot {
   }
 
   async clear(isWanted?: () => boolean): Promise<void> {
+    this.#held = undefined;
     for (const path of this.#paths) await this.#remove(path, isWanted);
   }
 

@@ -6,7 +6,9 @@ import { withDeadline } from '../../runtime/abort.js';
 import type { Clock } from '../../runtime/clock.js';
 import { deferred } from '../../runtime/deferred.js';
 import { PilotfishError } from '../../runtime/errors.js';
+import { serial } from '../../runtime/serial.js';
 import type { Confirmation, Instance, LostReason, OperationOptions, Registration } from '../contract.js';
+import type { WrittenEntry } from '../formats/format.js';
 import { asRegistryError, isOver, isZkError, type ZkSession, type ZkState } from './driver.js';
 import { isMine } from './entry.js';
 import type { Held, Slot } from './slot.js';
@@ -14,8 +16,8 @@ import type { Held, Slot } from './slot.js';
 export interface ZkRegistrationOptions {
   readonly session: ZkSession;
   readonly slot: Slot;
-  /** Makes the tree say this of the instance; undefined where it says nothing, because the format hides it. */
-  readonly write: (slot: Slot, instance: Instance) => Promise<Held | undefined>;
+  /** What its node is to hold; undefined for an instance that readers of the format must not find. */
+  readonly encode: (instance: Instance) => WrittenEntry | undefined;
   readonly clock: Clock;
   /** How long one operation may take. */
   readonly limitMs: number;
@@ -25,18 +27,20 @@ export interface ZkRegistrationOptions {
 export class ZkRegistration implements Registration {
   readonly #options: ZkRegistrationOptions;
   readonly #lost = deferred<LostReason>();
+  readonly #inTurn = serial();
   readonly #unsubscribe: () => void;
   #instance: Instance;
-  #held: Held | undefined;
+  /** What `instance` was written as; undefined where the format hides it. */
+  #written: Uint8Array | undefined;
   #over = false;
-  /** While an update runs, what happens to the node is its own doing. */
-  #updating = false;
+  /** From the beginning of an update until one has succeeded: what happens to the node may be its doing. */
+  #unsettled = false;
   #watcher: (() => void) | undefined;
 
   /** For what is written already; starts to watch it. */
-  constructor(instance: Instance, held: Held | undefined, options: ZkRegistrationOptions) {
+  constructor(instance: Instance, options: ZkRegistrationOptions) {
     this.#instance = instance;
-    this.#held = held;
+    this.#written = options.slot.held?.data;
     this.#options = options;
     this.#unsubscribe = options.session.onState((state) => this.#sessionMoved(state));
     void this.#nodeMoved();
@@ -51,26 +55,23 @@ export class ZkRegistration implements Registration {
   }
 
   async update(instance: Instance, { signal }: OperationOptions = {}): Promise<void> {
-    if (this.#over) throw new PilotfishError('CLOSED', `the registration of ${instance.id} is over`);
-    await this.#bounded('updating', signal, async () => {
-      if ((await this.confirm()) === 'absent') {
+    this.#assertLive();
+    const entry = this.#options.encode(instance);
+    await this.#bounded('updating', signal, async (limited) => {
+      this.#assertLive();
+      if ((await this.#look()) === 'absent') {
         throw new PilotfishError('CONFLICT', `the entry of ${instance.id} is no longer ours`);
       }
-      await this.#write(instance);
+      limited.throwIfAborted();
+      await this.#write(entry, instance);
+      limited.throwIfAborted();
+      this.#instance = instance;
+      this.#written = this.#options.slot.held?.data;
     });
-    this.#instance = instance;
   }
 
-  async confirm({ signal }: OperationOptions = {}): Promise<Confirmation> {
-    return this.#bounded('reading back', signal, async () => {
-      try {
-        return await this.#read();
-      } catch (error) {
-        if (isZkError(error, 'NO_NODE')) return this.#gone(await this.#options.slot.lostReason());
-        if (isZkError(error, 'SESSION_OVER')) return this.#gone('expired');
-        throw error;
-      }
-    });
+  confirm({ signal }: OperationOptions = {}): Promise<Confirmation> {
+    return this.#bounded('reading back', signal, () => this.#look());
   }
 
   async close({ signal }: OperationOptions = {}): Promise<void> {
@@ -84,33 +85,52 @@ export class ZkRegistration implements Registration {
     }
   }
 
-  async #write(instance: Instance): Promise<void> {
-    const { slot, write } = this.#options;
-    this.#updating = true;
+  #assertLive(): void {
+    if (this.#over) throw new PilotfishError('CLOSED', `the registration of ${this.#instance.id} is over`);
+  }
+
+  async #write(entry: WrittenEntry | undefined, instance: Instance): Promise<void> {
+    const { slot } = this.#options;
+    this.#unsettled = true;
+    // Only `register` takes over what others have left.
+    await (entry === undefined ? slot.clear() : slot.put(entry, instance));
+    this.#unsettled = false;
+    void this.#nodeMoved();
+  }
+
+  async #look(): Promise<Confirmation> {
+    if (this.#over) return 'absent';
+    const { slot } = this.#options;
     try {
-      this.#held = await write(slot, instance);
-    } finally {
-      this.#updating = false;
-      void this.#nodeMoved();
+      return await this.#read(slot.held);
+    } catch (error) {
+      if (isZkError(error, 'SESSION_OVER')) return this.#gone('expired');
+      if (!isZkError(error, 'NO_NODE')) throw error;
+      return this.#unsettled ? 'changed' : this.#gone(await slot.lostReason());
     }
   }
 
-  async #read(): Promise<Confirmation> {
+  async #read(held: Held | undefined): Promise<Confirmation> {
+    const found = held === undefined ? await this.#readNothing() : await this.#readNode(held.path);
+    if (found === 'taken') return this.#gone('taken');
+    return !this.#unsettled && sameData(found, this.#written) ? 'present' : 'changed';
+  }
+
+  async #readNothing(): Promise<undefined> {
+    await this.#options.session.exists('/');
+  }
+
+  async #readNode(path: string): Promise<Uint8Array | 'taken'> {
     const { session } = this.#options;
-    if (this.#held === undefined) {
-      await session.exists('/');
-      return 'present';
-    }
-    const { data, stat } = await session.get(this.#held.path);
-    if (!isMine(session, stat)) return this.#gone('taken');
-    return Buffer.from(data).equals(this.#held.data) ? 'present' : 'changed';
+    const { data, stat } = await session.get(path);
+    return isMine(session, stat) ? data : 'taken';
   }
 
   /** Arms a watch on the own node; whatever the newest one reports is looked up, and another armed. */
   async #watchNode({ path }: Held): Promise<void> {
     const { session, slot } = this.#options;
     const stat = await session.exists(path, this.#armed());
-    if (this.#updating || this.#held?.path !== path) return;
+    if (this.#unsettled || slot.held?.path !== path) return;
     if (stat === undefined) this.#gone(await slot.lostReason());
     else if (!isMine(session, stat)) this.#gone('taken');
   }
@@ -129,9 +149,10 @@ export class ZkRegistration implements Registration {
   }
 
   async #nodeMoved(): Promise<void> {
-    if (this.#over || this.#updating || this.#held === undefined) return;
+    const { held } = this.#options.slot;
+    if (this.#over || this.#unsettled || held === undefined) return;
     // A broken connection is the business of the session's state, which says how it ended.
-    await this.#watchNode(this.#held).catch(() => {});
+    await this.#watchNode(held).catch(() => {});
   }
 
   #sessionMoved(state: ZkState): void {
@@ -152,12 +173,30 @@ export class ZkRegistration implements Registration {
     this.#options.onClose();
   }
 
-  async #bounded<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  /**
+   * One at a time and in order, as nothing ends a write that is on its way: whoever gave it up has its own failure, and
+   * what comes after it waits for it. The limit is on the waiting too.
+   */
+  async #bounded<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const { clock, limitMs } = this.#options;
     try {
-      return await withDeadline(clock, limitMs, `${what} ${this.#instance.id}`, signal, work);
+      return await withDeadline(clock, limitMs, `${what} ${this.#instance.id}`, signal, (limited) =>
+        this.#inTurn(() => {
+          limited.throwIfAborted();
+          return work(limited);
+        }),
+      );
     } catch (error) {
       throw asRegistryError(error);
     }
   }
+}
+
+function sameData(found: Uint8Array | undefined, written: Uint8Array | undefined): boolean {
+  if (found === undefined || written === undefined) return found === written;
+  return Buffer.from(found).equals(written);
 }

@@ -24,34 +24,41 @@ export class SequentialSlot implements Slot {
     this.#id = id;
   }
 
-  async put({ name, data }: WrittenEntry): Promise<Held> {
-    const { session, folder } = this.#siblings.place;
-    const { path } = await createEphemeral(session, `${folder}/${name}`, data, 'ephemeral-sequential');
-    this.#siblings.know(path, this.#id);
-    await this.#deleteAll((each) => sequenceOf(each) < sequenceOf(path));
-    this.#held = { path, data };
+  get held(): Held | undefined {
     return this.#held;
   }
 
+  async put({ name, data }: WrittenEntry): Promise<void> {
+    const { session, folder } = this.#siblings.place;
+    const { path } = await createEphemeral(session, `${folder}/${name}`, data, 'ephemeral-sequential');
+    this.#siblings.know(path, this.#id);
+    this.#held = { path, data };
+    await this.#deleteAll((each) => sequenceOf(each) < sequenceOf(path));
+  }
+
   async hide(): Promise<void> {
-    await this.#deleteAll(() => true);
     this.#held = undefined;
+    await this.#deleteAll(() => true);
   }
 
   async clear(isWanted: () => boolean = () => false): Promise<void> {
     const { session } = this.#siblings.place;
+    this.#held = undefined;
     for (const path of await this.#siblings.of(this.#id)) {
       const stat = await session.exists(path);
       if (isWanted()) return;
       if (stat !== undefined && isMine(session, stat)) await this.#delete(path);
     }
-    this.#held = undefined;
   }
 
-  /** A newer entry of the same instance is another process's. */
+  /** An entry of the same instance in another session is another process's. */
   async lostReason(): Promise<LostReason> {
-    const others = await this.#siblings.of(this.#id);
-    return others.some((path) => path !== this.#held?.path) ? 'taken' : 'deleted';
+    const { session } = this.#siblings.place;
+    for (const path of await this.#siblings.of(this.#id)) {
+      const stat = await session.exists(path);
+      if (stat !== undefined && !isMine(session, stat)) return 'taken';
+    }
+    return 'deleted';
   }
 
   async #deleteAll(isOld: (path: string) => boolean): Promise<void> {

@@ -13,11 +13,13 @@ export interface Held {
 }
 
 export interface Slot {
+  /** The node that holds the instance as far as is known; undefined where there is to be none. */
+  readonly held: Held | undefined;
   /**
    * Makes this the entry of the instance, a node of this session, in place of whatever entry an older session left of it.
-   * Readers are never without one meanwhile.
+   * Readers are never without one meanwhile. What fails may be repeated, with this entry or another.
    */
-  put(entry: WrittenEntry, instance: Instance): Promise<Held>;
+  put(entry: WrittenEntry, instance: Instance): Promise<void>;
   /** Sees to it that the instance has no entry, not even one that an older session left. */
   hide(entry: WrittenEntry, instance: Instance): Promise<void>;
   /** Removes what this session has of the instance, and reads back that it is gone; ends early once `isWanted`. */

@@ -4,14 +4,14 @@ import { backoffMs } from '../../runtime/backoff.js';
 import { sleep } from '../../runtime/clock.js';
 import { PilotfishError } from '../../runtime/errors.js';
 import type { Instance, OperationOptions, Registration, Registry } from '../contract.js';
-import type { Format } from '../formats/format.js';
+import type { Format, WrittenEntry } from '../formats/format.js';
 import { asRegistryError, type ZkSession } from './driver.js';
 import { FixedSlot } from './fixed-slot.js';
 import { type ZooKeeperOptions, ZooKeeperReader } from './reader.js';
 import { ZkRegistration } from './registration.js';
 import { SequentialSlot } from './sequential-slot.js';
 import { Siblings } from './siblings.js';
-import type { Held, Place, Slot } from './slot.js';
+import type { Place, Slot } from './slot.js';
 
 /** How long a registration, an update or a removal may take while the session is connected. */
 const OPERATION_LIMIT_MS = 15_000;
@@ -61,14 +61,8 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
     this.#claiming.add(key);
     const written = this.#write(slot, instance);
     try {
-      const held = await withDeadline(
-        clock,
-        OPERATION_LIMIT_MS,
-        `registering ${instance.id}`,
-        signal,
-        () => written,
-      );
-      return this.#registered(key, instance, { session, slot, held });
+      await withDeadline(clock, OPERATION_LIMIT_MS, `registering ${instance.id}`, signal, () => written);
+      return this.#registered(key, instance, { session, slot });
     } catch (error) {
       // A claim that was given up may still succeed: look only once it has ended.
       const graceMs = signal?.aborted ? 0 : SECOND_TRY_MS;
@@ -91,12 +85,12 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
   #registered(
     key: string,
     instance: Instance,
-    { session, slot, held }: { session: ZkSession; slot: Slot; held: Held | undefined },
+    { session, slot }: { session: ZkSession; slot: Slot },
   ): ZkRegistration {
-    const registration: ZkRegistration = new ZkRegistration(instance, held, {
+    const registration: ZkRegistration = new ZkRegistration(instance, {
       session,
       slot,
-      write: (into, next) => this.#write(into, next),
+      encode: (next) => (this.#hides(next) ? undefined : this.#encode(next)),
       clock: this.options.clock,
       limitMs: OPERATION_LIMIT_MS,
       onClose: () => this.#forget(key, registration),
@@ -105,11 +99,17 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
     return registration;
   }
 
-  async #write(slot: Slot, instance: Instance): Promise<Held | undefined> {
-    const entry = this.#format.encode(instance, this.options.clock.wallNow());
-    if (this.#format.hides?.(instance) !== true) return slot.put(entry, instance);
-    await slot.hide(entry, instance);
-    return undefined;
+  async #write(slot: Slot, instance: Instance): Promise<void> {
+    const entry = this.#encode(instance);
+    await (this.#hides(instance) ? slot.hide(entry, instance) : slot.put(entry, instance));
+  }
+
+  #encode(instance: Instance): WrittenEntry {
+    return this.#format.encode(instance, this.options.clock.wallNow());
+  }
+
+  #hides(instance: Instance): boolean {
+    return this.#format.hides?.(instance) === true;
   }
 
   #slotOf(session: ZkSession, { service, id }: Instance): Slot {
