@@ -34,16 +34,12 @@ export async function claim(
 
 /**
  * Deletes the node if it belongs to this session, and reads back that none of this session is left. Ends early once
- * `isWanted`, which is asked before each deletion: somebody has claimed the node again meanwhile.
+ * it `isTaken`, which is asked before each deletion: somebody has claimed the node meanwhile.
  */
-export async function unclaim(
-  session: ZkSession,
-  path: string,
-  isWanted: () => boolean = () => false,
-): Promise<void> {
+export async function unclaim(session: ZkSession, path: string, isTaken: () => boolean): Promise<void> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const found = await session.exists(path);
-    if (found === undefined || !isMine(session, found) || isWanted()) return;
+    if (found === undefined || !isMine(session, found) || isTaken()) return;
     await session.delete(path, found.version).catch(ignore('NO_NODE', 'BAD_VERSION'));
   }
   throw new PilotfishError('CONFLICT', `another process keeps changing ${path}`);

@@ -18,18 +18,21 @@ export class FixedSlot implements Slot {
     return this.#held;
   }
 
+  get isTaken(): boolean {
+    return this.#held !== undefined && this.#isTaken(this.#held.path);
+  }
+
   async put({ name, data }: WrittenEntry, instance: Instance): Promise<void> {
-    const { session, folder } = this.#place;
-    const path = `${folder}/${name}`;
-    this.#paths.add(path);
+    const { session } = this.#place;
+    const path = this.#claim(name);
     await claim(session, path, data, this.#isAnothers(name, instance));
     this.#held = { path, data };
     for (const other of this.#paths) if (other !== path) await this.#remove(other);
   }
 
   async hide({ name }: WrittenEntry, instance: Instance): Promise<void> {
-    const { session, folder } = this.#place;
-    const path = `${folder}/${name}`;
+    const { session } = this.#place;
+    const path = this.#claim(name);
     const isAnothers = this.#isAnothers(name, instance);
     const found = await session.exists(path);
     if (found !== undefined && !(isAnothers !== undefined && (await holds(session, path, isAnothers)))) {
@@ -38,17 +41,31 @@ export class FixedSlot implements Slot {
     await this.clear();
   }
 
-  async clear(isWanted?: () => boolean): Promise<void> {
+  async clear(): Promise<void> {
     this.#held = undefined;
-    for (const path of this.#paths) await this.#remove(path, isWanted);
+    for (const path of this.#paths) await this.#remove(path);
   }
 
   async lostReason(): Promise<LostReason> {
     return 'deleted';
   }
 
-  async #remove(path: string, isWanted?: () => boolean): Promise<void> {
-    await unclaim(this.#place.session, path, isWanted);
+  #claim(name: string): string {
+    const { folder, claims } = this.#place;
+    const path = `${folder}/${name}`;
+    claims.take(path, this);
+    this.#paths.add(path);
+    return path;
+  }
+
+  #isTaken(path: string): boolean {
+    return this.#place.claims.isTakenFrom(path, this);
+  }
+
+  async #remove(path: string): Promise<void> {
+    const { session, claims } = this.#place;
+    await unclaim(session, path, () => this.#isTaken(path));
+    claims.release(path, this);
     this.#paths.delete(path);
   }
 

@@ -21,7 +21,10 @@ export interface ZkRegistrationOptions {
   readonly clock: Clock;
   /** How long one operation may take. */
   readonly limitMs: number;
-  readonly onClose: () => void;
+  /** Called once, when it is closed or lost. */
+  readonly onOver: () => void;
+  /** Called once, when what `clear` is to remove may be there although it is closed. */
+  readonly onLeft: (clear: () => Promise<void>) => void;
 }
 
 export class ZkRegistration implements Registration {
@@ -33,6 +36,7 @@ export class ZkRegistration implements Registration {
   /** What `instance` was written as; undefined where the format hides it. */
   #written: Uint8Array | undefined;
   #over = false;
+  #left = false;
   /** From the beginning of an update until one has succeeded: what happens to the node may be its doing. */
   #unsettled = false;
   #watcher: (() => void) | undefined;
@@ -81,8 +85,17 @@ export class ZkRegistration implements Registration {
       await this.#bounded('deregistering', signal, () => slot.clear());
     } catch (error) {
       // The server deletes the nodes of a session that is over.
-      if (!isOver(session.state)) throw error;
+      if (isOver(session.state)) return;
+      this.#leave();
+      throw error;
     }
+  }
+
+  /** Others keep the session alive, and with it the node. */
+  #leave(): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#options.onLeft(() => this.#inTurn(() => this.#options.slot.clear()));
   }
 
   #assertLive(): void {
@@ -111,6 +124,7 @@ export class ZkRegistration implements Registration {
   }
 
   async #read(held: Held | undefined): Promise<Confirmation> {
+    if (this.#options.slot.isTaken) return this.#gone('taken');
     const found = held === undefined ? await this.#readNothing() : await this.#readNode(held.path);
     if (found === 'taken') return this.#gone('taken');
     return !this.#unsettled && sameData(found, this.#written) ? 'present' : 'changed';
@@ -168,9 +182,10 @@ export class ZkRegistration implements Registration {
   }
 
   #end(): void {
+    if (this.#over) return;
     this.#over = true;
     this.#unsubscribe();
-    this.#options.onClose();
+    this.#options.onOver();
   }
 
   /**

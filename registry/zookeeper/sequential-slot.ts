@@ -16,20 +16,29 @@ const ANY_VERSION = -1;
 export class SequentialSlot implements Slot {
   readonly #siblings: Siblings;
   readonly #id: string;
+  /** What is claimed; no node has such a path. */
+  readonly #claimed: string;
   #held: Held | undefined;
 
   /** @param siblings shared by all slots of the folder */
   constructor(siblings: Siblings, id: string) {
     this.#siblings = siblings;
     this.#id = id;
+    const { folder, format } = siblings.place;
+    this.#claimed = `${folder}//${format.name}/${id}`;
   }
 
   get held(): Held | undefined {
     return this.#held;
   }
 
+  get isTaken(): boolean {
+    return this.#held !== undefined && this.#isTakenNow();
+  }
+
   async put({ name, data }: WrittenEntry): Promise<void> {
-    const { session, folder } = this.#siblings.place;
+    const { session, folder, claims } = this.#siblings.place;
+    claims.take(this.#claimed, this);
     const { path } = await createEphemeral(session, `${folder}/${name}`, data, 'ephemeral-sequential');
     this.#siblings.know(path, this.#id);
     this.#held = { path, data };
@@ -37,28 +46,35 @@ export class SequentialSlot implements Slot {
   }
 
   async hide(): Promise<void> {
+    this.#siblings.place.claims.take(this.#claimed, this);
     this.#held = undefined;
     await this.#deleteAll(() => true);
   }
 
-  async clear(isWanted: () => boolean = () => false): Promise<void> {
-    const { session } = this.#siblings.place;
+  async clear(): Promise<void> {
+    const { session, claims } = this.#siblings.place;
     this.#held = undefined;
     for (const path of await this.#siblings.of(this.#id)) {
       const stat = await session.exists(path);
-      if (isWanted()) return;
+      if (this.#isTakenNow()) return;
       if (stat !== undefined && isMine(session, stat)) await this.#delete(path);
     }
+    claims.release(this.#claimed, this);
   }
 
   /** An entry of the same instance in another session is another process's. */
   async lostReason(): Promise<LostReason> {
+    if (this.#isTakenNow()) return 'taken';
     const { session } = this.#siblings.place;
     for (const path of await this.#siblings.of(this.#id)) {
       const stat = await session.exists(path);
       if (stat !== undefined && !isMine(session, stat)) return 'taken';
     }
     return 'deleted';
+  }
+
+  #isTakenNow(): boolean {
+    return this.#siblings.place.claims.isTakenFrom(this.#claimed, this);
   }
 
   async #deleteAll(isOld: (path: string) => boolean): Promise<void> {

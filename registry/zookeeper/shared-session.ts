@@ -10,6 +10,7 @@ import { Emitter, type Event } from '../../runtime/events.js';
 import { formatHostPort, type HostPort } from '../../runtime/host-port.js';
 import type { BackendContext } from '../open.js';
 import { Addresses } from './addresses.js';
+import { Claims } from './claims.js';
 import {
   isOver,
   type ZkAddress,
@@ -61,6 +62,8 @@ export class SharedSession {
   readonly #states = new Emitter<ZkState>();
   readonly #stop = new AbortController();
   readonly #addresses: Addresses;
+  /** Of what is written in it. */
+  readonly claims = new Claims();
   #state: ZkState = 'connecting';
   #current: ZkSession | undefined;
   #waiting = deferred<void>();

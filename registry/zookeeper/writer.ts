@@ -34,9 +34,7 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
   readonly #format: WritableFormat;
   /** By what is claimed: two instances in one place are in each other's way. */
   readonly #registrations = new Map<string, ZkRegistration>();
-  /** What a `register` in progress is claiming. */
-  readonly #claiming = new Set<string>();
-  /** What looks after failed registers; the session may be shared, so its end does not remove what they left. */
+  /** What looks after failed registers and removals; the session may be shared, so its end does not remove what they left. */
   readonly #cleanUps = new Set<CleanUp>();
   /** By folder. */
   readonly #siblings = new Map<string, Siblings>();
@@ -58,7 +56,6 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
     this.#warnIfOpen();
     this.#refuseSecond(key, instance);
     const slot = this.#slotOf(session, instance);
-    this.#claiming.add(key);
     const written = this.#write(slot, instance);
     try {
       await withDeadline(clock, OPERATION_LIMIT_MS, `registering ${instance.id}`, signal, () => written);
@@ -68,11 +65,9 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
       const graceMs = signal?.aborted ? 0 : SECOND_TRY_MS;
       this.#lookAfter(
         key,
-        written.catch(() => {}).then(() => this.#cleanUp(session, key, slot, graceMs)),
+        written.catch(() => {}).then(() => this.#cleanUp(session, () => slot.clear(), graceMs)),
       );
       throw asRegistryError(error);
-    } finally {
-      this.#claiming.delete(key);
     }
   }
 
@@ -93,7 +88,8 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
       encode: (next) => (this.#hides(next) ? undefined : this.#encode(next)),
       clock: this.options.clock,
       limitMs: OPERATION_LIMIT_MS,
-      onClose: () => this.#forget(key, registration),
+      onOver: () => this.#forget(key, registration),
+      onLeft: (clear) => this.#removeLater(session, registration.instance, clear),
     });
     this.#registrations.set(key, registration);
     return registration;
@@ -113,7 +109,14 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
   }
 
   #slotOf(session: ZkSession, { service, id }: Instance): Slot {
-    const place = { session, folder: this.options.paths.folder(service), service, format: this.#format };
+    const { claims } = this.options.session;
+    const place = {
+      session,
+      folder: this.options.paths.folder(service),
+      service,
+      format: this.#format,
+      claims,
+    };
     if (!this.#format.isSequential) return new FixedSlot(place);
     return new SequentialSlot(this.#siblingsAt(place), id);
   }
@@ -140,12 +143,17 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
     throw new PilotfishError('CONFLICT', `${key} is the entry of ${other.id}, got ${id}`);
   }
 
+  /** At the end of the registry there is no later. */
+  #removeLater(session: ZkSession, instance: Instance, clear: () => Promise<void>): void {
+    if (this.#stop.signal.aborted) return;
+    this.#lookAfter(this.#keyOf(instance), this.#cleanUp(session, clear, 0));
+  }
+
   /**
-   * A failed register may have left its node: deletes it `graceMs` after the session is connected again, unless somebody
-   * has registered it again since. A session that is over takes its nodes with it. At the end of the registry it tries
-   * once.
+   * A failed register or removal may have left a node: clears it `graceMs` after the session is connected again. A session
+   * that is over takes its nodes with it. At the end of the registry it tries once.
    */
-  async #cleanUp(session: ZkSession, key: string, slot: Slot, graceMs: number): Promise<void> {
+  async #cleanUp(session: ZkSession, clear: () => Promise<void>, graceMs: number): Promise<void> {
     const { clock, random, timeoutMs } = this.options;
     const { signal } = this.#stop;
     for (let attempt = 0; ; attempt++) {
@@ -154,7 +162,7 @@ export class ZooKeeperRegistry extends ZooKeeperReader implements Registry {
         const current = isLast ? session : await this.options.session.connected(timeoutMs, signal);
         if (current !== session) return;
         await sleep(clock, isLast ? 0 : graceMs, signal).catch(() => {});
-        await slot.clear(() => this.#registrations.has(key) || this.#claiming.has(key));
+        await clear();
         return;
       } catch {
         if (isLast) return;

@@ -24,14 +24,14 @@ class BusySession implements Pick<ZkSession, 'id' | 'exists' | 'delete'> {
 
 test('the removal ends when the node has been claimed again', async () => {
   const session = new BusySession();
-  const isWanted = (): boolean => session.deletions.length > 0;
-  await unclaim(session as unknown as ZkSession, '/orders/one', isWanted);
+  const isTaken = (): boolean => session.deletions.length > 0;
+  await unclaim(session as unknown as ZkSession, '/orders/one', isTaken);
   expect(session.deletions).toEqual([0]);
 });
 
 test('without a new claim it goes on, and says so in the end', async () => {
   const session = new BusySession();
-  await expect(unclaim(session as unknown as ZkSession, '/orders/one')).rejects.toMatchObject({
+  await expect(unclaim(session as unknown as ZkSession, '/orders/one', () => false)).rejects.toMatchObject({
     code: 'CONFLICT',
   });
   expect(session.deletions.length).toBeGreaterThan(1);

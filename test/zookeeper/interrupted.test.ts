@@ -1,10 +1,11 @@
-/** What an update or a removal leaves that was given up or cut off, so that nobody knows what took effect. */
+/** What updates and removals leave that were given up, cut off, or made by one of two that share a session. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Registration, Registry } from '../../registry/contract.js';
 import { openWritable } from '../../registry/open.js';
 import { freshService, instanceOf } from '../../registry/testing/harness.js';
 import type { WireClient } from '../../registry/zookeeper/wire/client.js';
 import { FaultProxy } from '../helpers/fault-proxy.js';
+import { soon } from '../helpers/soon.js';
 import { connectClient } from '../helpers/zk.js';
 import { sharedServer } from '../servers/index.js';
 
@@ -113,4 +114,72 @@ test('an update of a hidden registration leaves the entry that another process h
   await hidden.update({ ...draining, note: 'still' });
   expect(await registration.confirm()).toBe('present');
   expect(await nodes()).toEqual(before);
+});
+
+/** A registration whose removal failed as its server was not there, beside another that keeps the session alive. */
+async function refused() {
+  const { service, nodes } = await folder();
+  const proxy = await proxied();
+  const registry = await opened(proxy.address, 'format=pilotfish');
+  const instance = instanceOf({ service, id: 'one' });
+  const registration = await registry.register(instance);
+  const [entry] = await nodes();
+  const other = await registry.register(instanceOf({ service, id: 'other', port: 81 }));
+  proxy.refuse();
+  await soon(() => expect(registry.state).toBe('suspended'));
+  await expect(registration.close()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  return { registry, proxy, instance, entry, other, nodes };
+}
+
+describe('the node of a registration whose removal failed', () => {
+  test('is removed as soon as the server answers, though the session lives on', async () => {
+    const { registry, proxy, instance, entry, other, nodes } = await refused();
+    const gone = registry.leftovers?.(instance);
+    expect(gone).toBeDefined();
+    expect(registry.leftovers?.(other.instance)).toBeUndefined();
+    await proxy.heal();
+    await gone;
+    expect(await nodes()).not.toContain(entry);
+    expect(await other.confirm()).toBe('present');
+    expect(registry.leftovers?.(instance)).toBeUndefined();
+  });
+
+  test('stays when it is registered again meanwhile', async () => {
+    const { registry, proxy, instance, nodes } = await refused();
+    const gone = registry.leftovers?.(instance);
+    await proxy.heal();
+    const again = await registry.register(instance);
+    await gone;
+    expect(await again.confirm()).toBe('present');
+    expect(await nodes()).toHaveLength(2);
+  });
+});
+
+describe('of two registries that share a session, as the old and the new one at a reload', () => {
+  test.each(['pilotfish', 'nerve'])('the old one leaves the entry of the new one: %s', async (format) => {
+    const { service, nodes } = await folder();
+    const address = sharedServer('zookeeper');
+    const instance = instanceOf({ service, id: 'one' });
+    const registry = await opened(address, `format=${format}`);
+    const old = await registry.register(instance);
+    const renewed = await (await opened(address, `format=${format}`)).register(instance);
+    const before = await nodes();
+    await old.close();
+    await registry.close();
+    expect(await renewed.confirm()).toBe('present');
+    expect(await nodes()).toEqual(before);
+    await renewed.close();
+    expect(await nodes()).toEqual([]);
+  });
+
+  test('the old one cannot change the entry of the new one any more: it is taken', async () => {
+    const { service } = await folder();
+    const address = sharedServer('zookeeper');
+    const instance = instanceOf({ service, id: 'one' });
+    const old = await (await opened(address, 'format=pilotfish')).register(instance);
+    const renewed = await (await opened(address, 'format=pilotfish')).register(instance);
+    await expect(old.update({ ...instance, weight: 2 })).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(await old.lost).toBe('taken');
+    expect(await renewed.confirm()).toBe('present');
+  });
 });

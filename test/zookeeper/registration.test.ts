@@ -18,6 +18,7 @@ const warning = instanceOf({ service: 'web', id: 'web-1', status: 'warning' });
 /** A slot whose writes take as long as the test says. */
 class SlowSlot implements Slot {
   held: Held | undefined = { path: PATH, data: Buffer.from('passing') };
+  readonly isTaken = false;
   readonly done: string[] = [];
   #blocked: Deferred<void> | undefined;
 
@@ -66,7 +67,8 @@ function registered() {
     encode: ({ id, status }) => ({ name: id, data: Buffer.from(status) }),
     clock,
     limitMs: LIMIT_MS,
-    onClose: () => {},
+    onOver: () => {},
+    onLeft: () => {},
   });
   return { registration, slot, clock, states, watchers };
 }
