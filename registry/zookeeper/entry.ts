@@ -4,7 +4,7 @@
  */
 import { PilotfishError } from '../../runtime/errors.js';
 import { canReplace, isZkError, type ZkSession, type ZkStat } from './driver.js';
-import { parentsOf } from './paths.js';
+import { parentOf } from './paths.js';
 
 /** Rounds of create, look and replace before somebody else is taken to be doing the same. */
 const MAX_ROUNDS = 5;
@@ -61,10 +61,21 @@ export async function createEphemeral(
       return await session.create(path, data, kind);
     } catch (error) {
       if (!isZkError(error, 'NO_NODE') || round === MAX_ROUNDS) throw error;
-      for (const parent of parentsOf(path)) {
-        await session.create(parent, new Uint8Array(), 'persistent').catch(ignore('NODE_EXISTS'));
-      }
+      await createParent(session, path);
     }
+  }
+}
+
+/** From below, as what is further up may be there, and not ours to write to. */
+async function createParent(session: ZkSession, path: string): Promise<void> {
+  const parent = parentOf(path);
+  if (parent === undefined) return;
+  try {
+    await session.create(parent, new Uint8Array(), 'persistent').catch(ignore('NODE_EXISTS'));
+  } catch (error) {
+    if (!isZkError(error, 'NO_NODE')) throw error;
+    await createParent(session, parent);
+    await session.create(parent, new Uint8Array(), 'persistent').catch(ignore('NODE_EXISTS', 'NO_NODE'));
   }
 }
 

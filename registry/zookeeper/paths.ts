@@ -16,8 +16,8 @@ export function zkPaths(chroot: string, format: Format): ZkPaths {
   };
 }
 
-/** The nodes above `path`, highest first: `/a` and `/a/b` for `/a/b/c`. */
-export function parentsOf(path: string): readonly string[] {
-  const parts = path.split('/').slice(1, -1);
-  return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);
+/** The node above `path`; undefined where that is the root, which is always there. */
+export function parentOf(path: string): string | undefined {
+  const end = path.lastIndexOf('/');
+  return end > 0 ? path.slice(0, end) : undefined;
 }
