@@ -13,7 +13,14 @@ import { isName, NAME_RULE } from '../instance.js';
 import type { BackendContext } from '../open.js';
 import { diff } from '../snapshot.js';
 import { ChildListing } from './child-listing.js';
-import { asRegistryError, canReadTrees, canReplace, isZkError, type ZkSession } from './driver.js';
+import {
+  asRegistryError,
+  canReadTrees,
+  canReplace,
+  isZkError,
+  type ZkSession,
+  type ZkState,
+} from './driver.js';
 import type { Listed, Listing } from './listed-children.js';
 import type { ZkPaths } from './paths.js';
 import type { SharedSession } from './shared-session.js';
@@ -117,7 +124,11 @@ export class ZooKeeperReader implements RegistryReader {
     const session = await this.connected(signal);
     const path = paths.folder(service);
     const bell = new Doorbell();
-    const unsubscribe = session.onState(() => bell.ring());
+    let broken: ZkState | undefined;
+    const unsubscribe = session.onState((state) => {
+      if (state !== 'connected') broken ??= state;
+      bell.ring();
+    });
     let listing: Listing | undefined;
     try {
       await session.sync(path).catch((error: unknown) => {
@@ -132,8 +143,9 @@ export class ZooKeeperReader implements RegistryReader {
         const waitMs = jittered(REREAD_MS, 0.2, random);
         await bell.wait(clock, waitMs, signal);
         if (signal.aborted) return;
-        if (session.state !== 'connected') {
-          throw new PilotfishError('UNAVAILABLE', `the zookeeper session is ${session.state}`);
+        // Also where it is connected again since: the consumer may have been busy meanwhile.
+        if (broken !== undefined) {
+          throw new PilotfishError('UNAVAILABLE', `the zookeeper session was ${broken}`);
         }
         let list = await (clock.now() - waitedFrom < waitMs ? listing.read() : listing.reread());
         // Whoever reads by such a driver is likely to read what is written by it: the other half may be on its way.
