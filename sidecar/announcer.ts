@@ -76,6 +76,8 @@ export class Announcer {
   #vacancy = linkedAbort();
   #isDelayed = false;
   #registration: Registration | undefined;
+  /** Whether it was asked to close: then nothing renews its entry any more, whatever the registry has answered. */
+  #isClosing = false;
   #isRegistering = false;
   /** Of which a register that did not succeed may have left something. */
   #unfinished: Instance | undefined;
@@ -109,7 +111,7 @@ export class Announcer {
     return this.#desired.instance;
   }
 
-  /** As the registry has confirmed it; undefined when nothing of ours is there. */
+  /** As the registry has last confirmed it; undefined when nothing of ours is there. */
   get confirmed(): Instance | undefined {
     return this.#registration?.instance;
   }
@@ -143,7 +145,7 @@ export class Announcer {
   get settled(): boolean {
     const { desired, confirmed } = this;
     if (desired === undefined) return !this.mayBeListed;
-    if (confirmed === undefined) return false;
+    if (confirmed === undefined || this.#isClosing) return false;
     return sameInstance(desired, confirmed);
   }
 
@@ -227,7 +229,8 @@ export class Announcer {
     if (desired === undefined) {
       if (registration !== undefined) await this.#deregister(registration, cause);
       else await this.#finish(signal);
-    } else if (registration === undefined) {
+    } else if (registration === undefined || this.#isClosing) {
+      // What a handle that was asked to close has left is taken over in place.
       await this.#register(desired, cause, signal);
     } else if (!sameInstance(desired, registration.instance)) {
       await this.#call('update', () => registration.update(desired, { signal }));
@@ -255,6 +258,7 @@ export class Announcer {
   #own(registration: Registration): void {
     const { clock } = this.#options;
     this.#registration = registration;
+    this.#isClosing = false;
     this.#unfinished = undefined;
     this.#ownedSince = clock.now();
     this.#registeredAt = clock.wallNow();
@@ -269,6 +273,7 @@ export class Announcer {
   }
 
   async #deregister(registration: Registration, cause: string): Promise<void> {
+    this.#isClosing = true;
     await this.#call('deregister', () => registration.close({ signal: this.#stop.signal }));
     this.#forget();
     this.#log(registration.instance, cause, 'deregistered');
@@ -280,6 +285,8 @@ export class Announcer {
       this.#log(registration.instance, 'somebody changed the entry', 'repairing');
       await this.#call('update', () => registration.update(registration.instance, { signal }));
     }
+    // The handle tells of it as well; where it does not, nothing else would.
+    if (found === 'absent') this.#lost(registration, 'deleted');
   }
 
   #lost(registration: Registration, reason: LostReason): void {
@@ -328,6 +335,7 @@ export class Announcer {
 
   #forget(): void {
     this.#registration = undefined;
+    this.#isClosing = false;
     this.#registeredAt = undefined;
   }
 
@@ -343,7 +351,8 @@ export class Announcer {
 
   #failed(error: unknown): number {
     const { random } = this.#options;
-    const isContested = isPilotfishError(error, 'CONFLICT') && this.#registration === undefined;
+    const isHeld = this.#registration !== undefined && !this.#isClosing;
+    const isContested = isPilotfishError(error, 'CONFLICT') && !isHeld;
     const wait = isContested ? this.#conflictMs() : backoffMs(this.#failures++, RETRY, random);
     this.#tell(messageOf(error));
     this.#error = error;

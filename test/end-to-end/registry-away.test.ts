@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from '../../resolver/index.js';
 import { runCli } from '../helpers/cli.js';
 import { FaultProxy } from '../helpers/fault-proxy.js';
 import { type RunningServer, type ServerName, sharedServer, startServer } from '../servers/index.js';
+import { TTL_MS } from './backends.js';
 import { Caller, eventually, Sidecar, ToyService } from './world.js';
 
 const BACKENDS: readonly { name: ServerName; url: (address: string) => string }[] = [
@@ -141,6 +143,52 @@ describe.each([
     await service.die();
   });
 });
+
+describe.each([
+  ['etcd', (address: string) => `etcd://${address}/blink?ttl=${TTL_MS / 1000}s`],
+  ['consul', (address: string) => `consul://${address}?ttl=${TTL_MS / 1000}s`],
+] as const)('a service that fails and is well again while %s is away', (name, urlOf) => {
+  let proxy: FaultProxy;
+  let service: ToyService;
+  let sidecar: Sidecar;
+  let caller: Caller;
+
+  beforeEach(async () => {
+    proxy = await FaultProxy.start(sharedServer(name));
+    service = await ToyService.start();
+    const [url, self] = [urlOf(proxy.address), `blink-${process.pid}-${++blinks}`];
+    const probe = ['--port', `${service.port}`, '--probe', 'http:/health'];
+    sidecar = await Sidecar.start(url, ['--service', self, '--id', 'one', ...probe]);
+    caller = await Caller.of(urlOf(sharedServer(name)), self);
+    await caller.sees('one');
+    await eventually('confirmed', async () => (await sidecar.get('/readyz')).status === 200);
+    proxy.refuse();
+    service.mood = 'unwell';
+    await eventually('a deregistration in vain', () => sidecar.output.includes('trying again'));
+    service.mood = 'well';
+    await eventually('well again', () => times(sidecar, '"to":"passing"') === 2);
+  });
+
+  afterEach(async () => {
+    await sidecar.kill();
+    await caller.close();
+    await service.die();
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  test('is not ready until the registry is back, and listed then, also a whole TTL later', async () => {
+    await caller.sees();
+    expect((await sidecar.get('/readyz')).status).toBe(503);
+    await proxy.heal();
+    await caller.sees('one');
+    await eventually('ready', async () => (await sidecar.get('/readyz')).status === 200);
+    await delay(2 * TTL_MS);
+    await caller.sees('one');
+    expect((await sidecar.get('/readyz')).status).toBe(200);
+  });
+});
+
+let blinks = 0;
 
 const times = ({ output }: Sidecar, text: string): number => output.split(text).length - 1;
 

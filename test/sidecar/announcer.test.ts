@@ -149,6 +149,63 @@ describe('state moves only after the registry has answered', () => {
   });
 });
 
+describe('a service that is well again before its deregistration is done', () => {
+  let recover: () => void;
+
+  beforeEach(async () => {
+    announcer.announce(instance, 'up');
+    await settle();
+    recover = failing('close');
+    announcer.announce(undefined, 'down');
+    await settle();
+    await clock.advance(30_000);
+  });
+
+  test.each([
+    ['as it was', instance],
+    ['otherwise', heavier],
+  ])('is registered anew, %s: nothing keeps the entry of the old handle alive', async (_, wanted) => {
+    announcer.announce(wanted, 'up');
+    expect(announcer.settled).toBe(false);
+    await clock.advance(1_000);
+    expect([count('register a'), count('confirm a'), count('update a')]).toEqual([2, 0, 0]);
+    expect(announcer.confirmed).toEqual(wanted);
+    expect(registry.handles.at(-1)?.isClosed).toBe(false);
+    expect(announcer.settled).toBe(true);
+  });
+
+  test('may be listed all the while, and is not settled, until the registry takes it', async () => {
+    recover = failing('register');
+    announcer.announce(instance, 'up');
+    await clock.advance(60_000);
+    expect(count('register a')).toBeGreaterThan(5);
+    expect([announcer.mayBeListed, announcer.settled]).toEqual([true, false]);
+    recover();
+    await clock.advance(10_000);
+    expect([announcer.mayBeListed, announcer.settled]).toEqual([true, true]);
+  });
+
+  test('and fails once more is deregistered by the old handle, which knows the entry', async () => {
+    recover = failing('register');
+    announcer.announce(instance, 'up');
+    await clock.advance(10_000);
+    const closes = count('close a');
+    announcer.announce(undefined, 'down');
+    await settle();
+    expect(count('close a')).toBe(closes + 1);
+    expect([announcer.mayBeListed, announcer.settled]).toEqual([false, true]);
+    expect(registry.entries.size).toBe(0);
+  });
+
+  test('waits for another process that has the id by now', async () => {
+    recover = failing('register', new PilotfishError('CONFLICT', 'another process keeps taking it'));
+    announcer.announce(instance, 'up');
+    await clock.advance(9_000);
+    expect(count('register a')).toBe(2);
+    expect(announcer.inConflict).toBe(true);
+  });
+});
+
 test('a register in flight is given up when the service fails meanwhile', async () => {
   registry.before = (_call, signal) => abortable(new Promise<never>(() => {}), signal);
   announcer.announce(instance, 'up');
@@ -405,6 +462,17 @@ describe('the periodic read-back', () => {
     expect(lines.filter(({ level }) => level === 'error')).toHaveLength(1);
   });
 
+  test('that finds no entry registers it anew, also where nothing has told of the loss', async () => {
+    registry.confirmation = 'absent';
+    registry.before = async (call) => {
+      if (call === 'register') registry.confirmation = 'present';
+    };
+    await clock.advance(40_000);
+    expect(count('register a')).toBe(2);
+    expect(announcer.settled).toBe(true);
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'lost the registration' }));
+  });
+
   test('that finds a loss after an outage ends the outage: the next failures are soon tried again, and told', async () => {
     failing('confirm');
     await clock.advance(120_000);
@@ -467,6 +535,7 @@ test.each(Array.from({ length: 100 }, (_, i) => i + 1))(
     announcer.announce(instance, 'up');
     await clock.advance(20_000);
     expect([...registry.entries.values()]).toEqual([instance]);
+    expect(registry.handles.at(-1)?.isClosed).toBe(false);
     expect(announcer.settled).toBe(true);
     announcer.announce(undefined, 'down');
     await clock.advance(20_000);

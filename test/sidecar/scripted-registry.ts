@@ -11,6 +11,7 @@ import type {
 } from '../../registry/contract.js';
 import { abortable } from '../../runtime/abort.js';
 import { type Deferred, deferred } from '../../runtime/deferred.js';
+import { PilotfishError } from '../../runtime/errors.js';
 import { Emitter } from '../../runtime/events.js';
 
 export type Call = 'register' | 'update' | 'confirm' | 'close';
@@ -80,6 +81,7 @@ export class ScriptedRegistry implements Registry {
 export class ScriptedRegistration implements Registration {
   readonly #registry: ScriptedRegistry;
   readonly #lost: Deferred<LostReason> = deferred();
+  #isClosed = false;
   instance: Instance;
 
   constructor(registry: ScriptedRegistry, instance: Instance) {
@@ -91,12 +93,18 @@ export class ScriptedRegistration implements Registration {
     return this.#lost.promise;
   }
 
+  /** From the moment in which it was asked to close, whatever came of that: nothing keeps its entry alive any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   lose(reason: LostReason): void {
-    this.#lost.resolve(reason);
+    if (!this.#isClosed) this.#lost.resolve(reason);
   }
 
   async update(instance: Instance, { signal }: OperationOptions = {}): Promise<void> {
     this.#registry.calls.push(`update ${instance.id}`);
+    if (this.#isClosed) throw new PilotfishError('CLOSED', `the registration of ${instance.id} is over`);
     await this.#registry.before('update', signal);
     this.#registry.entries.set(instance.id, instance);
     this.instance = instance;
@@ -105,11 +113,12 @@ export class ScriptedRegistration implements Registration {
   async confirm({ signal }: OperationOptions = {}): Promise<Confirmation> {
     this.#registry.calls.push(`confirm ${this.instance.id}`);
     await this.#registry.before('confirm', signal);
-    return this.#registry.confirmation;
+    return this.#isClosed ? 'absent' : this.#registry.confirmation;
   }
 
   async close({ signal }: OperationOptions = {}): Promise<void> {
     this.#registry.calls.push(`close ${this.instance.id}`);
+    this.#isClosed = true;
     await this.#registry.before('close', signal);
     this.#registry.entries.delete(this.instance.id);
   }
