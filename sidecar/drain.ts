@@ -35,8 +35,8 @@ export interface DrainSubject {
   readonly mark: (signal: AbortSignal) => Promise<void>;
   /** Resolves when every registry has confirmed that the entry is gone; rejects when the signal aborts. */
   readonly withdraw: (signal: AbortSignal) => Promise<void>;
-  /** Requests in flight; undefined when nobody can tell. */
-  readonly inFlight: (signal: AbortSignal) => Promise<number | undefined>;
+  /** Requests in flight; undefined when nobody can tell. That there are none must have been said after `since`. */
+  readonly inFlight: (signal: AbortSignal, since: number) => Promise<number | undefined>;
 }
 
 export interface DrainOptions {
@@ -122,9 +122,10 @@ async function finish(
   waitMs: number,
   callersKnow: boolean,
 ): Promise<void> {
-  const endsAt = clock.now() + waitMs;
+  const begunAt = clock.now();
+  const endsAt = begunAt + waitMs;
   while (subject.works()) {
-    const inFlight = await abortable(subject.inFlight(signal), signal);
+    const inFlight = await abortable(subject.inFlight(signal, begunAt), signal);
     const isOver = clock.now() >= endsAt;
     if (inFlight === 0 && (callersKnow || isOver)) return;
     if (inFlight === undefined && isOver) return;

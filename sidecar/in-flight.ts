@@ -13,7 +13,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const FRESH_MS = 10_000;
 
 export class InFlight {
-  readonly #config: InFlightConfig | undefined;
+  #config: InFlightConfig | undefined;
   readonly #clock: Clock;
   #reported: { readonly count: number; readonly at: number } | undefined;
 
@@ -23,17 +23,26 @@ export class InFlight {
     this.#clock = clock;
   }
 
+  /** Asks somewhere else from now on. What was said stays said. */
+  change(config: InFlightConfig | undefined): void {
+    this.#config = config;
+  }
+
   /** What a heartbeat said. */
   report(count: number): void {
     this.#reported = { count, at: this.#clock.now() };
   }
 
-  /** Undefined when nobody has said it lately, at the URL or by a heartbeat. */
-  async read(signal: AbortSignal): Promise<number | undefined> {
+  /**
+   * Undefined when nobody has said it lately, at the URL or by a heartbeat. That there were none counts only where it was
+   * said after `since`, on the monotonic clock: until then more may have come.
+   */
+  async read(signal: AbortSignal, since: number): Promise<number | undefined> {
     const answered = this.#config && (await this.#ask(this.#config, signal));
     if (answered !== undefined) this.report(answered);
     const { count, at } = this.#reported ?? { count: undefined, at: 0 };
-    return count !== undefined && this.#clock.now() - at <= FRESH_MS ? count : undefined;
+    const isOld = this.#clock.now() - at > FRESH_MS || (count === 0 && at < since);
+    return isOld ? undefined : count;
   }
 
   async #ask({ url, metric }: InFlightConfig, parent: AbortSignal): Promise<number | undefined> {

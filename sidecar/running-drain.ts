@@ -27,8 +27,8 @@ export class RunningDrain {
     this.#startedAt = clock.now();
     const observed: DrainSubject = {
       ...subject,
-      inFlight: async (signal) => {
-        this.#inFlight = await subject.inFlight(signal);
+      inFlight: async (signal, since) => {
+        this.#inFlight = await subject.inFlight(signal, since);
         return this.#inFlight;
       },
     };

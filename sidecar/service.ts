@@ -90,7 +90,7 @@ export class Service {
   /** The health as it may be announced. */
   readonly protection: ProtectedHealth;
   #announcers: readonly Announcer[];
-  #inFlight: InFlight;
+  readonly #inFlight: InFlight;
   #drain: RunningDrain | undefined;
   #stage: DrainStage = 'none';
   /** What stays listed after a reload until the new address has answered. */
@@ -236,7 +236,7 @@ export class Service {
     const before = this.#health;
     this.#oldEndpoint = this.#endpointToKeep(plan, health);
     this.#plan = plan;
-    this.#inFlight = new InFlight(plan.config.inFlight, this.#clock);
+    this.#inFlight.change(plan.config.inFlight);
     if (health !== before) {
       this.#health = health;
       this.#follow(health);
@@ -357,7 +357,7 @@ export class Service {
         this.#announce(cause);
         return settled(this.#announcers, signal);
       },
-      inFlight: (signal) => this.#inFlight.read(signal),
+      inFlight: (signal, since) => this.#inFlight.read(signal, since),
     };
   }
 

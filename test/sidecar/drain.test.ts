@@ -24,7 +24,7 @@ function scene(overrides: Partial<DrainSubject> = {}) {
     (isOver) => note(isOver ? 'over' : 'cap'),
     () => note('taken back'),
   );
-  return { clock, seen, stop, ended };
+  return { clock, begun, seen, stop, ended };
 }
 
 const never = (signal: AbortSignal): Promise<never> =>
@@ -49,6 +49,18 @@ describe('a drain', () => {
     const { clock, seen } = scene({ inFlight: async () => counts.shift() });
     await clock.advance(30_000);
     expect(seen.at(-1)).toBe('over 500');
+  });
+
+  test('asks for what was said after callers have heard of it', async () => {
+    const moments: number[] = [];
+    const { clock, begun } = scene({
+      inFlight: async (_, since) => {
+        moments.push(Math.round(since - begun));
+        return moments.length < 3 ? 1 : 0;
+      },
+    });
+    await clock.advance(1_000);
+    expect(moments).toEqual([200, 200, 200]);
   });
 
   test('goes on beyond the wait while something is in flight, and ends at the cap', async () => {

@@ -48,17 +48,38 @@ describe('requests in flight', () => {
   test('are what the last heartbeat said, as long as that is not too old', async () => {
     const clock = new VirtualClock();
     const inFlight = new InFlight(undefined, clock);
-    expect(await inFlight.read(signal)).toBeUndefined();
+    expect(await inFlight.read(signal, 0)).toBeUndefined();
     inFlight.report(3);
     await clock.advance(10_000);
-    expect(await inFlight.read(signal)).toBe(3);
+    expect(await inFlight.read(signal, 0)).toBe(3);
     await clock.advance(1);
-    expect(await inFlight.read(signal)).toBeUndefined();
+    expect(await inFlight.read(signal, 0)).toBeUndefined();
+  });
+
+  test('are not none because a heartbeat said so before the moment that counts; some are some', async () => {
+    const clock = new VirtualClock();
+    const inFlight = new InFlight(undefined, clock);
+    inFlight.report(0);
+    await clock.advance(1);
+    const since = clock.now();
+    expect(await inFlight.read(signal, since)).toBeUndefined();
+    inFlight.report(0);
+    expect(await inFlight.read(signal, since)).toBe(0);
+    inFlight.report(3);
+    await clock.advance(1);
+    expect(await inFlight.read(signal, clock.now())).toBe(3);
+  });
+
+  test('are still what was said when they are to be asked for elsewhere', async () => {
+    const inFlight = new InFlight(undefined, new VirtualClock());
+    inFlight.report(3);
+    inFlight.change({ url: `http://127.0.0.1:${await freePort()}/`, metric: undefined });
+    expect(await inFlight.read(signal, 0)).toBe(3);
   });
 
   test('are asked for at the URL of the service', async () => {
     const url = await urlOf((_, response) => response.end('5'));
-    expect(await new InFlight({ url, metric: undefined }, new VirtualClock()).read(signal)).toBe(5);
+    expect(await new InFlight({ url, metric: undefined }, new VirtualClock()).read(signal, 0)).toBe(5);
   });
 
   test.each<[string, RequestListener]>([
@@ -67,7 +88,7 @@ describe('requests in flight', () => {
     ['nothing at all', () => {}],
   ])('are unknown where it answers with %s', async (_, listener) => {
     const url = await urlOf(listener);
-    expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal)).toBeUndefined();
+    expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal, 0)).toBeUndefined();
   });
 
   test('are what the URL said last, while it does not answer and that is not too old', async () => {
@@ -76,14 +97,14 @@ describe('requests in flight', () => {
     const url = await urlOf((_, response) => response.end(answers.shift()));
     const inFlight = new InFlight({ url, metric: undefined }, clock);
     const read: (number | undefined)[] = [];
-    for (let n = 0; n < 3; n++) read.push(await inFlight.read(signal));
+    for (let n = 0; n < 3; n++) read.push(await inFlight.read(signal, 0));
     await clock.advance(10_001);
-    read.push(await inFlight.read(signal));
+    read.push(await inFlight.read(signal, 0));
     expect(read).toEqual([5, 5, 4, undefined]);
   });
 
   test('are unknown where nobody listens', async () => {
     const url = `http://127.0.0.1:${await freePort()}/`;
-    expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal)).toBeUndefined();
+    expect(await new InFlight({ url, metric: undefined }, systemClock).read(signal, 0)).toBeUndefined();
   });
 });
