@@ -18,6 +18,7 @@ export class RunningDrain {
   readonly #startedAt: number;
   readonly #stop = linkedAbort();
   #phase: DrainPhase = 'marking';
+  #isComplete = false;
   #inFlight: number | undefined;
 
   /** Starts at once. */
@@ -39,11 +40,22 @@ export class RunningDrain {
       onPhase: (phase) => {
         this.#phase = phase;
       },
-    }).catch(() => false);
+    }).then(
+      (isOver) => {
+        this.#isComplete = isOver;
+        return isOver;
+      },
+      () => false,
+    );
   }
 
   get phase(): DrainPhase {
     return this.#phase;
+  }
+
+  /** Whether everything had its end; false while it goes on, and when the cap was reached before. */
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   /** Requests in flight as last known. */

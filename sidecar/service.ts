@@ -41,6 +41,8 @@ export interface DrainStatus {
   readonly service: string;
   readonly id: string;
   readonly phase: DrainPhase;
+  /** Whether everything had its end; false while it goes on, and when the cap was reached before. */
+  readonly complete: boolean;
   readonly cause: string;
   /** Requests in flight as last known; null when nobody has said it. */
   readonly inFlight: number | null;
@@ -192,11 +194,12 @@ export class Service {
   /** Undefined when nothing drains. */
   drainStatus(): DrainStatus | undefined {
     if (this.#drain === undefined) return undefined;
-    const { phase, cause, inFlight, elapsedMs } = this.#drain;
+    const { phase, isComplete, cause, inFlight, elapsedMs } = this.#drain;
     return {
       service: this.name,
       id: this.id,
       phase,
+      complete: isComplete,
       cause,
       inFlight: inFlight ?? null,
       unconfirmed: this.#unsettled().map(({ registry }) => registry.url),

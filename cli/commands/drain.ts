@@ -1,6 +1,7 @@
 /** `pilotfish drain`: off the list, with its work finished first. */
 import { printable } from '../../runtime/printable.js';
 import type { Flags } from '../../sidecar/config/overrides.js';
+import type { DrainStatus } from '../../sidecar/service.js';
 import { ADMIN_HELP, withSidecar } from '../admin-client.js';
 import { parseArguments } from '../arguments.js';
 import { type Command, type ExitCode, FAILED, OK, type Surroundings } from '../command.js';
@@ -26,7 +27,8 @@ Examples:
   pilotfish drain orders --id orders-1
   pilotfish drain --wait --timeout 2m && systemctl stop orders
 
-Exit code 1 when the time is over first, when a registry has not confirmed it, or when the sidecar does not answer.
+Exit code 1 when the time is over first, this command's or the sidecar's drainTimeout, when a registry has not confirmed
+it, or when the sidecar does not answer.
 `,
   run: async (args, surroundings) => {
     const options = { wait: { type: 'boolean' }, ...INSTANCE_FLAGS } as const;
@@ -46,10 +48,20 @@ function report(drains: Drains, flags: Flags, { stdout, stderr }: Surroundings):
   if (flags.json === true) stdout.json(drains);
   else for (const each of drains.services) stdout.line(drainLine(each));
   if (flags.wait !== true) return OK;
-  const unconfirmed = drains.services.filter((each) => each.unconfirmed.length > 0);
-  for (const each of unconfirmed) {
-    stderr.line(`${drainName(each)}: not confirmed by ${printable(each.unconfirmed.join(', '), 1000)}`);
+  for (const each of drains.services) {
+    const missing = whatIsMissing(each);
+    if (missing !== undefined) stderr.line(`${drainName(each)}: ${printable(missing, 1000)}`);
   }
-  const isDone = drains.services.every(({ phase }) => phase === 'drained');
-  return isDone && unconfirmed.length === 0 ? OK : FAILED;
+  const isDone = drains.services.every(
+    (each) => each.phase === 'drained' && whatIsMissing(each) === undefined,
+  );
+  return isDone ? OK : FAILED;
+}
+
+/** Undefined when nothing is, as far as the drain has come. An older sidecar says nothing of `complete`. */
+function whatIsMissing({ phase, complete, unconfirmed, inFlight }: DrainStatus): string | undefined {
+  if (unconfirmed.length > 0) return `not confirmed by ${unconfirmed.join(', ')}`;
+  if (phase !== 'drained' || complete !== false) return undefined;
+  const work = inFlight === null ? '' : `, with ${inFlight} in flight`;
+  return `its time was over before everything had its end${work}`;
 }

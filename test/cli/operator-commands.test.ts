@@ -103,7 +103,8 @@ describe('an order that cannot be meant is not sent', () => {
 
 describe('drain', () => {
   const state = (phase: DrainPhase, fields: object = {}): object => ({
-    ...{ service: 'orders', id: 'o1', phase, cause: 'operator', inFlight: null },
+    ...{ service: 'orders', id: 'o1', phase, complete: phase === 'drained' },
+    ...{ cause: 'operator', inFlight: null },
     ...{ unconfirmed: [], elapsedMs: 1200 },
     ...fields,
   });
@@ -172,6 +173,24 @@ describe('drain', () => {
     const { code, stderr } = await exchange(['drain', 'orders', '--wait'], [[202, done]]);
     expect(code).toBe(1);
     expect(stderr).toBe('orders o1: not confirmed by consul://127.0.0.1:8500\n');
+  });
+
+  test.each([
+    [{ inFlight: 3 }, ', with 3 in flight'],
+    [{}, ''],
+  ])('ends with 1 when the sidecar ended it at its cap, and says so: %j', async (fields, work) => {
+    const capped = one('drained', { complete: false, ...fields });
+    const { code, stderr } = await exchange(['drain', 'orders', '--wait'], [[202, capped]]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(`orders o1: its time was over before everything had its end${work}\n`);
+  });
+
+  test('of a sidecar that does not say yet whether it is complete ends as before', async () => {
+    const done = one('drained', { complete: undefined });
+    expect(await exchange(['drain', 'orders', '--wait'], [[202, done]])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
   });
 
   test('ends with 1 when somebody takes it back meanwhile', async () => {

@@ -92,7 +92,8 @@ test('orders and a drain are shown', () => {
   const text = textOf({
     operator: { maintenance: order, forced: { ...order, reason: '', to: 'down' }, weight: 3, kept: false },
     drain: {
-      ...{ service: 'orders', id: 'orders-1', phase: 'finishing', cause: 'x', inFlight: 3 },
+      ...{ service: 'orders', id: 'orders-1', phase: 'finishing', complete: false },
+      ...{ cause: 'x', inFlight: 3 },
       ...{ unconfirmed: [], elapsedMs: 1234 },
     },
   });
@@ -156,6 +157,7 @@ test('nothing that came over the network can act on a terminal', () => {
             service: evil,
             id: evil,
             phase: evil as never,
+            complete: false,
             cause: evil,
             inFlight: evil as never,
             unconfirmed: [evil],

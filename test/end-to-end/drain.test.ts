@@ -192,6 +192,13 @@ describe('a drain', () => {
     expect(sidecar.log.find(({ message }) => message === 'drained')?.level).toBe('error');
   });
 
+  test('that a person waits for with `--wait` ends with 1 at its cap, and says so', async () => {
+    const { sidecar } = await listed(local, '--drain-propagation', '60s', '--drain-timeout', '1s');
+    const { code, stderr } = await runCli(['drain', '--wait', '--admin', sidecar.adminUrl]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/: its time was over before everything had its end\n$/);
+  });
+
   test('of a sidecar that is still starting is no drain at all', async () => {
     service.mood = 'unwell';
     const name = `drain-${process.pid}-${++names}`;

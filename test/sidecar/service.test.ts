@@ -1,4 +1,4 @@
-/** One service as a whole, on a virtual clock: what a drain believes, and what a reload leaves alone. */
+/** One service as a whole, on a virtual clock: what a drain believes, how it ends, and what a reload leaves alone. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,7 +65,7 @@ test('a drain does not believe that nothing is in flight where that was said bef
   expect(service.drainStatus()).toMatchObject({ phase: 'finishing', inFlight: 1 });
   service.beat('pass', '', 0);
   await clock.advance(100);
-  expect(service.drainStatus()).toMatchObject({ phase: 'drained', inFlight: 0 });
+  expect(service.drainStatus()).toMatchObject({ phase: 'drained', inFlight: 0, complete: true });
 });
 
 test('a drain waits for as long as it is to where nobody says afterwards what is in flight', async () => {
@@ -82,4 +82,14 @@ test('a reload does not forget what a heartbeat said of the requests in flight',
   void service.drain('SIGTERM', settings);
   await clock.advance(7_000);
   expect(service.drainStatus()).toMatchObject({ phase: 'finishing', inFlight: 3 });
+});
+
+test('a drain that ends at its cap is not complete', async () => {
+  void service.drain('an operator asked for it', settings);
+  expect(service.drainStatus()).toMatchObject({ phase: 'marking', complete: false });
+  for (let second = 0; second < 25; second++) {
+    service.beat('pass', '', 1);
+    await clock.advance(1_000);
+  }
+  expect(service.drainStatus()).toMatchObject({ phase: 'drained', inFlight: 1, complete: false });
 });
