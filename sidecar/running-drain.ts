@@ -1,6 +1,7 @@
 /** A drain that goes on: where it is, how long it has taken, and what it waits for. */
 import { linkedAbort } from '../runtime/abort.js';
 import type { Clock } from '../runtime/clock.js';
+import { deferred } from '../runtime/deferred.js';
 import { PilotfishError } from '../runtime/errors.js';
 import { type DrainPhase, type DrainSettings, type DrainSubject, drain } from './drain.js';
 
@@ -65,6 +66,17 @@ export class RunningDrain {
 
   get elapsedMs(): number {
     return Math.round(this.#clock.now() - this.#startedAt);
+  }
+
+  /** Resolves as `ended` does, and with false where it is not over within so long; it then goes on. */
+  endedWithin(ms: number): Promise<boolean> {
+    const { promise, resolve } = deferred<boolean>();
+    const cancel = this.#clock.after(ms, () => resolve(false));
+    void this.ended.then((isOver) => {
+      cancel();
+      resolve(isOver);
+    });
+    return promise;
   }
 
   /** Ends it where it is. */

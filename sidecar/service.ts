@@ -208,11 +208,13 @@ export class Service {
   }
 
   /**
-   * Takes the instance out without losing a request; see `drain.ts`. One that drains already goes on as it is. Resolves
-   * when it is over; false when the cap was reached first, or when it was taken back.
+   * Takes the instance out without losing a request; see `drain.ts`. One that drains already goes on as it is, and is
+   * waited for no longer than one of these settings. Resolves when it is over; false when the cap was reached first, or
+   * when it was taken back.
    */
   drain(cause: string, settings: DrainSettings): Promise<boolean> {
-    this.#drain ??= this.#startDrain(cause, settings);
+    if (this.#drain !== undefined) return this.#drain.endedWithin(settings.timeoutMs);
+    this.#drain = this.#startDrain(cause, settings);
     return this.#drain.ended;
   }
 

@@ -93,3 +93,22 @@ test('a drain that ends at its cap is not complete', async () => {
   }
   expect(service.drainStatus()).toMatchObject({ phase: 'drained', inFlight: 1, complete: false });
 });
+
+test('a drain that goes on already holds nobody up for longer than they have', async () => {
+  void service.drain('an operator asked for it', { ...settings, waitMs: 50_000, timeoutMs: 60_000 });
+  await clock.advance(1_000);
+  let isOver: boolean | undefined;
+  void service.drain('SIGTERM', { ...settings, timeoutMs: 20_000 }).then((end) => {
+    isOver = end;
+  });
+  await clock.advance(19_999);
+  expect(isOver).toBeUndefined();
+  await clock.advance(1);
+  expect(isOver).toBe(false);
+});
+
+test('a drain that is over by then is over for whoever asks again', async () => {
+  const first = service.drain('an operator asked for it', settings);
+  await clock.advance(10_000);
+  expect([await first, await service.drain('SIGTERM', settings)]).toEqual([true, true]);
+});
