@@ -34,14 +34,14 @@ export class FollowedLists {
 
   /**
    * The instances of the service in all registries, each endpoint once, as the first registry that has it says; undefined
-   * when none has given a list yet.
+   * while one of them has never given a list: what is only there would seem to be gone.
    */
   async read(service: string): Promise<readonly Instance[] | undefined> {
     const followed = this.#follow(service);
     const watches = followed.watchesOf(this.#registries());
     await Promise.all(watches.map((watch) => followed.firstList(watch)));
     const lists = watches.flatMap(({ snapshot }) => snapshot ?? []);
-    if (lists.length === 0) return undefined;
+    if (lists.length < watches.length) return undefined;
     const byEndpoint = new Map<string, Instance>();
     for (const instance of lists.flatMap(({ instances }) => instances)) {
       const target = formatHostPort(instance.endpoint);

@@ -122,12 +122,32 @@ describe('lists of the registries', () => {
     expect(targets).toEqual(['10.0.0.1:80', '10.0.0.9:80']);
   });
 
-  test('a registry that is away holds the others back once, for five seconds', async () => {
+  test.each([
+    ['empty', []],
+    ['not', ['a']],
+  ])(
+    'one of several registries that was never read is an error, also where the list of the other is %s',
+    async (_, ids) => {
+      registries = [first, second];
+      first.list(instances(ids));
+      second.fail('away');
+      expect(await ask('service=orders', 5_000)).toEqual({ status: 503, targets: [] });
+      expect(await ask('service=orders')).toEqual({ status: 503, targets: [] });
+      second.heal();
+      second.list([]);
+      await clock.advance(15_000);
+      expect(await ask('service=orders')).toMatchObject({ status: 200 });
+    },
+  );
+
+  test('of several registries one that is away later is served as last known', async () => {
     registries = [first, second];
-    first.list(instances(['a']));
+    first.list([]);
+    second.list(instances(['a']));
+    const before = await ask('service=orders');
+    expect(before.targets).toHaveLength(1);
     second.fail('away');
-    expect((await ask('service=orders', 5_000)).targets).toHaveLength(1);
-    expect((await ask('service=orders')).targets).toHaveLength(1);
+    expect(await ask('service=orders', 300_000)).toEqual(before);
   });
 
   test('a registry that a reload took away is read no more', async () => {
