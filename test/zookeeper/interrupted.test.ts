@@ -35,7 +35,7 @@ async function folder() {
 }
 
 async function opened(address: string, parameters: string): Promise<Registry> {
-  const registry = await openWritable(`zookeeper://${address}${ROOT}?sessionTimeout=30s&${parameters}`);
+  const registry = await openWritable(`zookeeper://${address}${ROOT}?sessionTimeout=40s&${parameters}`);
   onTestFinished(() => registry.close());
   return registry;
 }

@@ -12,7 +12,7 @@ test('a list whose connection broke and came back while its consumer was busy en
   const service = freshService('reader');
   const proxy = await FaultProxy.start(sharedServer('zookeeper'));
   const writer = await openWritable(`zookeeper://${sharedServer('zookeeper')}${ROOT}`);
-  const reader = await openWritable(`zookeeper://${proxy.address}${ROOT}?sessionTimeout=30s`);
+  const reader = await openWritable(`zookeeper://${proxy.address}${ROOT}?sessionTimeout=40s`);
   onTestFinished(async () => {
     await Promise.all([reader.close(), writer.close()]);
     await proxy[Symbol.asyncDispose]();
