@@ -2,8 +2,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runCli } from '../helpers/cli.js';
+import { runCli, startCli } from '../helpers/cli.js';
 import { startServer } from '../servers/index.js';
+import { freePort } from '../sidecar/support.js';
 import { BACKENDS } from './backends.js';
 import { Caller, eventually, PATIENCE, Sidecar, ToyService } from './world.js';
 
@@ -197,6 +198,28 @@ describe('a drain', () => {
     const { code, stderr } = await runCli(['drain', '--wait', '--admin', sidecar.adminUrl]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/: its time was over before everything had its end\n$/);
+  });
+
+  test('that a person began leaves SIGTERM no more than its own time before the command is told', async () => {
+    const [name, admin] = [`drain-${process.pid}-${++names}`, `127.0.0.1:${await freePort()}`];
+    const own = ['--service', name, '--id', 'one', '--port', String(service.port), '--probe', 'http:/health'];
+    const place = ['--registry', local, '--admin', admin, '--address', '127.0.0.1'];
+    // The two minutes less what the command may take, which leaves two seconds.
+    const times = ['--drain-wait', '110s', '--drain-timeout', '120s', '--stop-timeout', '118s'];
+    const command = `process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1000);`;
+    const cli = startCli(['sidecar', ...own, ...place, ...times, '--', process.execPath, '-e', command]);
+    try {
+      caller = await Caller.of(local, name);
+      await caller.sees('one');
+      expect(await runCli(['drain', '--admin', admin])).toMatchObject({ code: 0 });
+      await caller.sees();
+      const startedAt = performance.now();
+      cli.child.kill('SIGTERM');
+      expect(await cli.ended).toMatchObject({ code: 7 });
+      expect(performance.now() - startedAt).toBeLessThan(60_000);
+    } finally {
+      cli.child.kill('SIGTERM');
+    }
   });
 
   test('of a sidecar that is still starting is no drain at all', async () => {
