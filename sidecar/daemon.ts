@@ -30,7 +30,7 @@ import { planServices } from './plan.js';
 import { prometheusRoute, type Target } from './prometheus-sd.js';
 import { Registries } from './registries.js';
 import { type ReloadFailure, type ReloadReport, reloader } from './reload.js';
-import { restartOnly } from './restart-only.js';
+import { reachable, restartOnly } from './restart-only.js';
 import type { Service } from './service.js';
 
 const STDOUT_FD = 1;
@@ -111,14 +111,16 @@ async function start(
   const discovery = prometheusRoute({ own: () => fleet.services.map(targetOf), lists });
 
   const apply = async ({ config: next, warnings }: LoadedConfig): Promise<ReloadReport> => {
+    // Of use at the next start only, and a file that cannot be read would be found when nobody looks.
+    await adminToken(next);
     const services = await planServices(next, context);
     await registries.open(next.registries);
     const { difference, left } = await fleet.apply({
-      ...next,
+      ...reachable(config, next),
       services,
       registries: registries.of(next.registries),
     });
-    const later = restartOnly(state.config, next);
+    const later = restartOnly(config, next);
     state.config = next;
     // A later reload may want them again, and then it is that one's turn.
     void left.then(() => (state.config === next ? registries.closeAllBut(next.registries) : undefined));

@@ -10,3 +10,8 @@ export function restartOnly(present: SidecarConfig, next: SidecarConfig): readon
     (key) => `${key} has changed and takes effect at the next start only`,
   );
 }
+
+/** The next configuration as far as one that started with `present` can go over to it. */
+export function reachable(present: SidecarConfig, next: SidecarConfig): SidecarConfig {
+  return { ...next, ...Object.fromEntries(KEYS.map((key) => [key, present[key]])) };
+}

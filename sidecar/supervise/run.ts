@@ -4,6 +4,7 @@
  */
 import { aborted } from '../../runtime/abort.js';
 import { systemClock } from '../../runtime/clock.js';
+import { messageOf } from '../../runtime/errors.js';
 import type { Logger } from '../../runtime/logger.js';
 import { printable } from '../../runtime/printable.js';
 import { systemRandom } from '../../runtime/random.js';
@@ -14,6 +15,7 @@ import type { LoadedConfig } from '../config/load.js';
 import type { Environment } from '../config/overrides.js';
 import { type Sidecar, startSidecar } from '../daemon.js';
 import { type Log, openLog } from '../log.js';
+import { reachable, restartOnly } from '../restart-only.js';
 import { silenceLimits } from './progress.js';
 import { serviceManager, watchdogIntervalMs } from './service-manager.js';
 import type { SuperviseSettings } from './settings.js';
@@ -110,6 +112,8 @@ class Life {
   readonly #manager: ReturnType<typeof serviceManager>;
   readonly #watchdogMs: number | undefined;
   #config: SidecarConfig;
+  /** What the last sidecar started with. */
+  #started: SidecarConfig | undefined;
   #sidecar: Sidecar | undefined;
   /** Asked for while there was no sidecar, as during a start. */
   #isReloadDue = false;
@@ -133,14 +137,27 @@ class Life {
   }
 
   async startSidecar(): Promise<void> {
-    this.#sidecar = await startSidecar(this.#config, {
+    this.#sidecar = await this.#start(this.#config).catch((error) => this.#startAsBefore(error));
+    this.#started = this.#sidecar.config;
+    if (!this.#isReloadDue) return;
+    this.#isReloadDue = false;
+    await this.#sidecar.reload?.();
+  }
+
+  #start(config: SidecarConfig): Promise<Sidecar> {
+    return startSidecar(config, {
       logger: this.logger,
       droppedLogLines: this.#log.droppedLines,
       load: this.#load,
     });
-    if (!this.#isReloadDue) return;
-    this.#isReloadDue = false;
-    await this.#sidecar.reload?.();
+  }
+
+  /** Where a reload changed what only a start can try, such as an address to listen on, and that fails. */
+  async #startAsBefore(error: unknown): Promise<Sidecar> {
+    if (this.#started === undefined || restartOnly(this.#started, this.#config).length === 0) throw error;
+    const cause = printable(messageOf(error));
+    this.logger.error({ cause }, 'could not start as reloaded: what takes effect at a start stays as it was');
+    return this.#start(reachable(this.#started, this.#config));
   }
 
   /** What comes of it is in the log. Where there is no sidecar yet, the next one reloads first of all. */

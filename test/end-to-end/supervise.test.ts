@@ -5,11 +5,11 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLI, type RunningCli, runCli, startCli } from '../helpers/cli.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI, type CliResult, type RunningCli, runCli, startCli } from '../helpers/cli.js';
 import { canMakePidNamespace, PID_NAMESPACE } from '../helpers/pid-namespace.js';
 import { freePort } from '../sidecar/support.js';
-import { Caller, eventually, PATIENCE } from './world.js';
+import { Caller, eventually, PATIENCE, ToyService, writeConfig } from './world.js';
 
 let directory: string;
 let registry: string;
@@ -294,6 +294,71 @@ describe('a restart', () => {
       },
       { flags: ['--restart', 'on-failure', '--fall', '1000'] },
     );
+  });
+});
+
+describe('a reload beside a command', () => {
+  let file: string;
+  let port: number;
+  let cli: RunningCli;
+  let caller: Caller;
+
+  const configure = (more: object = {}): Promise<void> => {
+    const orders = { name: `supervised-${process.pid}-${names}`, id: 'one', port, probes: ['http:/'] };
+    return writeConfig(file, registry, { rise: 1, services: [orders], ...more });
+  };
+
+  beforeEach(async () => {
+    file = join(directory, `reload-${++names}.json`);
+    port = await freePort();
+    await configure();
+    caller = await Caller.of(registry, `supervised-${process.pid}-${names}`);
+    const whole = ['sidecar', '--config', file, '--restart', 'always', '--', process.execPath, service];
+    cli = startCli(whole, { env: { PORT: '' } });
+    await caller.sees('one');
+  });
+
+  afterEach(async () => {
+    cli.child.kill('SIGTERM');
+    cli.child.kill('SIGTERM');
+    await cli.ended;
+    await caller.close();
+  });
+
+  const reload = (): Promise<CliResult> => {
+    const admin = String(logLine(cli.stderr(), 'the sidecar runs')?.admin);
+    return runCli(['reload', '--admin', admin]);
+  };
+
+  const timesLogged = (message: string): number => cli.stderr().split(`"${message}"`).length - 1;
+
+  const crash = async (): Promise<void> => {
+    await fetch(`http://127.0.0.1:${port}/die`);
+    await eventually('the command runs again', () => timesLogged('the command runs') === 2);
+  };
+
+  test('refuses a token that cannot be read, which the next start could not do without', async () => {
+    await configure({ adminTokenFile: join(directory, 'no-token') });
+    const { code, stderr } = await reload();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/expected a file that can be read, got ENOENT .*, at adminTokenFile/);
+    await crash();
+    await caller.sees('one');
+  });
+
+  test('to where the next sidecar cannot listen leaves it where it was, with everything else as reloaded', async () => {
+    const other = await ToyService.start();
+    const admin = `127.0.0.1:${other.port}`;
+    const services = (JSON.parse(await readFile(file, 'utf8')) as { services: object[] }).services;
+    await configure({ admin, services: services.map((each) => ({ ...each, weight: 7 })) });
+    expect(await reload()).toMatchObject({ code: 0 });
+    await crash();
+    await caller.sees('one');
+    expect(caller.service.pick().instance.weight).toBe(7);
+    const message = 'could not start as reloaded: what takes effect at a start stays as it was';
+    expect(timesLogged(message)).toBe(1);
+    expect(logLine(cli.stderr(), message)?.cause).toMatch(/^cannot listen where admin says: /);
+    await other.die();
   });
 });
 
