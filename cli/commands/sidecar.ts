@@ -80,7 +80,7 @@ SIGHUP reloads the configuration.
     if (flags['check-config'] === true) return checked(loaded, asJson, surroundings);
     if (flags['print-config'] === true) return printed(loaded, asJson, surroundings);
     if (settings === undefined) return runUntilStopped(loaded, hostOf(surroundings, STDOUT_FD, load));
-    const toRun = { ...settings, env: childEnvironment(flags, env, loaded.config) };
+    const toRun: CommandToRun = { ...settings, env: (config) => childEnvironment(flags, env, config) };
     return runUntilEnded(loaded, toRun, surroundings, load);
   },
 };

@@ -43,7 +43,8 @@ export interface Host {
 }
 
 export interface CommandToRun extends SuperviseSettings {
-  readonly env: Environment;
+  /** The command's environment under this configuration. */
+  readonly env: (config: SidecarConfig) => Environment;
 }
 
 /** Runs the sidecar until `stop`; resolves when it has drained everything and ended. Rejects as `Sidecar.close` does. */
@@ -71,14 +72,15 @@ export async function runWithCommand(
 ): Promise<number> {
   const life = new Life(loaded, host);
   // What is left of the cap is the command's own.
-  const timeoutMs = Math.max(MIN_DRAIN_MS, loaded.config.drain.timeoutMs - command.stopTimeoutMs);
+  const timeoutMs = (): number => Math.max(MIN_DRAIN_MS, life.config.drain.timeoutMs - command.stopTimeoutMs);
   const supervisor = new Supervisor({
     ...command,
+    env: () => command.env(life.config),
     stop: host.stop,
     stopSignal: host.stopSignal,
     startSidecar: async () => {
       await life.startSidecar();
-      return { drain: () => life.drainSidecar({ timeoutMs }), close: () => life.closeSidecar() };
+      return { drain: () => life.drainSidecar({ timeoutMs: timeoutMs() }), close: () => life.closeSidecar() };
     },
     onRunning: () => life.running(),
     clock: systemClock,
@@ -136,6 +138,11 @@ class Life {
     return this.#log.logger;
   }
 
+  /** As it was reloaded last. */
+  get config(): SidecarConfig {
+    return this.#sidecar?.config ?? this.#config;
+  }
+
   async startSidecar(): Promise<void> {
     this.#sidecar = await this.#start(this.#config).catch((error) => this.#startAsBefore(error));
     this.#started = this.#sidecar.config;
@@ -188,7 +195,7 @@ class Life {
       clock: systemClock,
       logger: this.logger,
       intervalMs: this.#watchdogMs,
-      limits: () => silenceLimits(this.#sidecar?.config ?? this.#config),
+      limits: () => silenceLimits(this.config),
       readStatus: async (signal) => this.#sidecar && readStatus(targetOf(this.#sidecar), signal),
       alive: this.#manager.alive,
     });

@@ -22,7 +22,8 @@ export interface RunSidecar {
 
 export interface SuperviseOptions {
   readonly command: CommandLine;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Asked for at each start of the command. */
+  readonly env: () => Readonly<Record<string, string | undefined>>;
   readonly restart: RestartPolicy;
   /** From the signal until SIGKILL to the command's process group. */
   readonly stopTimeoutMs: number;
@@ -98,7 +99,7 @@ export class Supervisor {
 
   async #startChild(): Promise<Child> {
     const { command, env, logger, onRunning } = this.#options;
-    const child = await startChild(command, env);
+    const child = await startChild(command, env());
     this.#child = child;
     logger.info({ program: command[0], pid: child.pid }, 'the command runs');
     if (!this.#isAnnounced) onRunning();

@@ -360,6 +360,25 @@ describe('a reload beside a command', () => {
     expect(logLine(cli.stderr(), message)?.cause).toMatch(/^cannot listen where admin says: /);
     await other.die();
   });
+
+  test('that changes the port reaches the command with its next start', async () => {
+    const next = await freePort();
+    const services = (JSON.parse(await readFile(file, 'utf8')) as { services: object[] }).services;
+    await configure({ services: services.map((each) => ({ ...each, port: next })) });
+    expect(await reload()).toMatchObject({ code: 0 });
+    await crash();
+    await cli.until((stdout) => stdout.includes(`listens on ${next}\n`));
+    await eventually('listed there', () => caller.service.snapshot?.instances[0]?.endpoint.port === next);
+  });
+
+  test('that changes drainTimeout holds for the stop that follows', async () => {
+    await configure({ drainTimeout: '11s', drainWait: '10s' });
+    expect(await reload()).toMatchObject({ code: 0 });
+    cli.child.kill('SIGTERM');
+    const { stderr } = await cli.ended;
+    // Of 11 s the command has 10 of its own; of the default there would be more than the wait.
+    expect(logLine(stderr, 'drained')).toMatchObject({ level: 'error' });
+  });
 });
 
 describe('the streams of the command', () => {

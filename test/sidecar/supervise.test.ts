@@ -161,7 +161,7 @@ describe('a supervisor', () => {
   function options(overrides: Partial<SuperviseOptions>): SuperviseOptions {
     return {
       command: ['true'],
-      env: process.env,
+      env: () => process.env,
       restart: 'never',
       stopTimeoutMs: 5_000,
       stop: new AbortController().signal,
