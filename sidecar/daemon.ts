@@ -29,7 +29,7 @@ import { operatorRoutes } from './operator-routes.js';
 import { planServices } from './plan.js';
 import { prometheusRoute, type Target } from './prometheus-sd.js';
 import { Registries } from './registries.js';
-import { type ReloadFailure, type ReloadReport, reloader } from './reload.js';
+import { type ReloadReport, type ReloadResult, reloader } from './reload.js';
 import { reachable, restartOnly } from './restart-only.js';
 import type { Service } from './service.js';
 
@@ -59,11 +59,11 @@ export interface Sidecar {
   readonly status: () => unknown;
   /**
    * Takes every service out without losing a request: marked as draining, deregistered, its work finished; see
-   * `drain.ts`. The sidecar goes on; `close` ends it. False when `timeoutMs`, default as configured, was not enough.
+   * `drain.ts`. The sidecar goes on, without reloads; `close` ends it. False when `timeoutMs`, default as configured, was not enough.
    */
   readonly drain: (cause: string, limits?: Partial<Pick<DrainSettings, 'timeoutMs'>>) => Promise<boolean>;
-  /** Applies what has changed in the configuration, or nothing at all. Undefined without `load`. */
-  readonly reload: (() => Promise<ReloadReport | ReloadFailure>) | undefined;
+  /** Applies what has changed in the configuration, or nothing at all; refused once it drains. Undefined without `load`. */
+  readonly reload: (() => Promise<ReloadResult>) | undefined;
   /**
    * Deregisters everything at once, has it confirmed, then ends the rest. Idempotent. Rejects TIMEOUT, after everything
    * has ended all the same, when a registry did not confirm within 10 s.
@@ -127,7 +127,7 @@ async function start(
     return { ...namesIn(difference), warnings: [...warnings, ...later] };
   };
   const onEnd = (result: 'ok' | 'error'): void => metrics.reloaded(result);
-  const reload = load && reloader({ load, apply, onEnd, logger });
+  const reload = load && reloader({ load, apply, isEnding: () => fleet.isEnding, onEnd, logger });
   const status = () => ({
     registries: registries.all.map(describeRegistry),
     services: fleet.services.map((service) => service.status()),

@@ -46,6 +46,11 @@ export interface FleetPlan {
   readonly fleetSize: number;
 }
 
+interface Applied {
+  readonly difference: Difference;
+  readonly left: Promise<void>;
+}
+
 interface Member {
   readonly service: Service;
   /** Ends what the metrics follow of its health; replaced with the health. */
@@ -61,6 +66,9 @@ export class Fleet {
   /** Those that drain because they are planned no more, each until it is gone. */
   readonly #leaving = new Map<string, Promise<void>>();
   #withdrawLimitMs = WITHDRAW_LIMIT_MS;
+  #isEnding = false;
+  /** The plan that is being gone over to. */
+  #applying: Promise<unknown> = Promise.resolve();
 
   constructor(context: FleetContext) {
     this.#context = context;
@@ -68,6 +76,11 @@ export class Fleet {
 
   get services(): readonly Service[] {
     return [...this.#members.values()].map(({ service }) => service);
+  }
+
+  /** Whether the drain or the close that ends it has begun: nothing is applied any more. */
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   /** For the metrics. */
@@ -88,9 +101,17 @@ export class Fleet {
 
   /**
    * Goes over to the plan. Resolves when that has begun everywhere, with nothing waited for but the files with orders;
-   * `left` resolves when what has to go is gone, from the registries that are no more in the plan as well.
+   * `left` resolves when what has to go is gone, from the registries that are no more in the plan as well. Rejects
+   * CLOSED, with nothing changed, when it is ending.
    */
-  async apply(plan: FleetPlan): Promise<{ readonly difference: Difference; readonly left: Promise<void> }> {
+  async apply(plan: FleetPlan): Promise<Applied> {
+    if (this.#isEnding) throw new PilotfishError('CLOSED', 'the sidecar is on its way out');
+    const applied = this.#apply(plan);
+    this.#applying = applied.catch(() => {});
+    return applied;
+  }
+
+  async #apply(plan: FleetPlan): Promise<Applied> {
     const present = this.services.filter((service) => !this.#leaving.has(keyOf(service.plan)));
     const difference = differenceOf(
       present.map((service) => service.plan),
@@ -105,8 +126,9 @@ export class Fleet {
     return { difference, left };
   }
 
-  /** Drains every service at once. False when the cap was reached by one; `close` then is short. */
+  /** Drains every service at once, for good. False when the cap was reached by one; `close` then is short. */
   async drain(cause: string, settings: DrainSettings): Promise<boolean> {
+    await this.#end();
     const ends = await Promise.all(this.services.map((service) => service.drain(cause, settings)));
     const isOver = ends.every((end) => end);
     if (!isOver) this.#withdrawLimitMs = AFTER_CAP_LIMIT_MS;
@@ -115,6 +137,7 @@ export class Fleet {
 
   /** Deregisters and ends everything. Rejects TIMEOUT, after it, when that was not confirmed within 10 s. */
   async close(): Promise<void> {
+    await this.#end();
     const members = [...this.#members.values()];
     this.#members.clear();
     const results = await this.#limited((signal) =>
@@ -130,6 +153,12 @@ export class Fleet {
     const message = 'could not confirm that everything is deregistered; it ends with its TTL';
     this.#context.logger.error({ unconfirmed: late }, message);
     throw new PilotfishError('TIMEOUT', `not confirmed as deregistered: ${late.join(', ')}`);
+  }
+
+  /** What is half applied is applied whole, so that nothing starts behind the back of whoever ends it all. */
+  async #end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#applying;
   }
 
   /** One that is still leaving is taken back, and is there without a gap. */

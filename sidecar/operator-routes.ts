@@ -20,7 +20,7 @@ import {
 import { keyOf } from './difference.js';
 import type { DrainSettings } from './drain.js';
 import { MAX_ORDER_MS, type Order, type Orders, textsOf } from './operator/orders.js';
-import type { ReloadFailure, ReloadReport } from './reload.js';
+import type { ReloadResult } from './reload.js';
 import type { DrainStatus, Service } from './service.js';
 
 export interface OperatorSources {
@@ -30,7 +30,7 @@ export interface OperatorSources {
   /** As configured now. */
   readonly drainSettings: () => DrainSettings;
   /** Undefined when there is no configuration to read again. */
-  readonly reload: (() => Promise<ReloadReport | ReloadFailure>) | undefined;
+  readonly reload: (() => Promise<ReloadResult>) | undefined;
 }
 
 const DEFAULT_ORDER = '4h';
@@ -50,7 +50,8 @@ interface Wanted {
  * - `POST /v1/maintenance {service, id?, on, reason?, who?, for?}`: 200.
  * - `POST /v1/force {service, id?, to: up | down | auto, reason?, who?, for?}`: 200.
  * - `POST /v1/weight {service, id?, weight: number | null}`: 200; null is as configured.
- * - `POST /v1/reload`: 200 with what changed, 422 with `errors`, 409 where there is nothing to reload.
+ * - `POST /v1/reload`: 200 with what changed, 422 with `errors`, 409 where there is nothing to reload, 503 when
+ *   the sidecar is on its way out.
  */
 export function operatorRoutes(sources: OperatorSources): readonly AdminRoute[] {
   const { find, drainSettings, reload } = sources;
@@ -175,5 +176,6 @@ function orderIn(body: Body, clock: Clock): Result<Order, readonly Problem[]> {
 async function reloaded(reload: OperatorSources['reload']): Promise<AdminReply> {
   if (reload === undefined) return problem(409, 'expected a sidecar that can read its configuration again');
   const result = await reload();
+  if ('refused' in result) return problem(503, result.refused);
   return 'errors' in result ? problems(422, result.errors) : json(200, result);
 }

@@ -24,21 +24,34 @@ export interface ReloadFailure {
   readonly errors: readonly string[];
 }
 
+/** It was not tried: the sidecar is on its way out. */
+export interface ReloadRefusal {
+  readonly refused: string;
+}
+
+export type ReloadResult = ReloadReport | ReloadFailure | ReloadRefusal;
+
 export interface ReloadParts {
   /** Reads the configuration again, as at the start. */
   readonly load: () => Promise<LoadedConfig>;
   /** Plans and applies it. Rejects with nothing changed. */
   readonly apply: (loaded: LoadedConfig) => Promise<ReloadReport>;
+  /** Whether it is too late for one. */
+  readonly isEnding: () => boolean;
   /** Told of each end. */
   readonly onEnd: (result: 'ok' | 'error') => void;
   readonly logger: Logger;
 }
 
+const REFUSAL: ReloadRefusal = { refused: 'the sidecar is on its way out and does not reload any more' };
+
 /** The function that reloads. Each call's promise is that of a run which began after it. Never rejects. */
-export function reloader(parts: ReloadParts): () => Promise<ReloadReport | ReloadFailure> {
-  let last: ReloadReport | ReloadFailure = { errors: [] };
+export function reloader(parts: ReloadParts): () => Promise<ReloadResult> {
+  let last: ReloadResult = { errors: [] };
   const run = coalesced(async () => {
+    const isNews = !('refused' in last);
     last = await reloadOnce(parts);
+    if ('refused' in last && isNews) parts.logger.warn({}, last.refused);
   });
   return async () => {
     await run();
@@ -46,12 +59,8 @@ export function reloader(parts: ReloadParts): () => Promise<ReloadReport | Reloa
   };
 }
 
-async function reloadOnce({
-  load,
-  apply,
-  onEnd,
-  logger,
-}: ReloadParts): Promise<ReloadReport | ReloadFailure> {
+async function reloadOnce({ load, apply, isEnding, onEnd, logger }: ReloadParts): Promise<ReloadResult> {
+  if (isEnding()) return REFUSAL;
   try {
     const report = await apply(await load());
     const { unchanged, ...rest } = report;
@@ -59,6 +68,7 @@ async function reloadOnce({
     onEnd('ok');
     return report;
   } catch (error) {
+    if (isEnding()) return REFUSAL;
     const errors = error instanceof BadInputError ? error.problems.map(formatProblem) : [messageOf(error)];
     logger.error({ errors }, 'could not reload the configuration: everything stays as it is');
     onEnd('error');

@@ -119,6 +119,7 @@ class Life {
   #sidecar: Sidecar | undefined;
   /** Asked for while there was no sidecar, as during a start. */
   #isReloadDue = false;
+  #isStopping = false;
   #endWatchdog = (): void => {};
 
   constructor({ config, file }: LoadedConfig, { env, logFd, pid, load, stopSignal }: Host) {
@@ -171,9 +172,9 @@ class Life {
   async reload(): Promise<void> {
     this.#isReloadDue = this.#sidecar === undefined;
     if (this.#sidecar?.reload === undefined) return;
-    this.#manager.reloading();
+    if (!this.#isStopping) this.#manager.reloading();
     await this.#sidecar.reload();
-    this.#manager.ready();
+    if (!this.#isStopping) this.#manager.ready();
   }
 
   /** @param limits Default as configured. */
@@ -184,8 +185,13 @@ class Life {
   async closeSidecar(): Promise<void> {
     const sidecar = this.#sidecar;
     this.#sidecar = undefined;
-    this.#config = sidecar?.config ?? this.#config;
-    await sidecar?.close();
+    if (sidecar === undefined) return;
+    try {
+      await sidecar.close();
+    } finally {
+      // Now, as a reload that had begun before was still applied.
+      this.#config = sidecar.config;
+    }
   }
 
   running(): void {
@@ -202,6 +208,7 @@ class Life {
   }
 
   stopping(): void {
+    this.#isStopping = true;
     this.#endWatchdog();
     this.#manager.stopping();
   }

@@ -1,0 +1,136 @@
+/** Reloads of a sidecar in this process: when they come too late, and what they reach. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../runtime/clock.js';
+import { type Logger, silentLogger } from '../../runtime/logger.js';
+import { systemRandom } from '../../runtime/random.js';
+import { type Sidecar, startSidecar } from '../../sidecar/daemon.js';
+import { Fleet } from '../../sidecar/fleet.js';
+import type { LoopLag } from '../../sidecar/loop-lag.js';
+import { SidecarMetrics } from '../../sidecar/metrics.js';
+import { planServices } from '../../sidecar/plan.js';
+import type { ReloadResult } from '../../sidecar/reload.js';
+import type { ServiceStatus } from '../../sidecar/service.js';
+import { load } from '../helpers/config.js';
+import { serve, type TestServer, until } from './support.js';
+
+let directory: string;
+let server: TestServer;
+let sidecar: Sidecar;
+let lines: string[];
+/** What the configuration file says now; reading it waits for `gate`. */
+let file: object;
+let gate: Promise<void>;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'pilotfish-reload-'));
+  server = await serve(() => {});
+  lines = [];
+  gate = Promise.resolve();
+});
+
+afterEach(async () => {
+  await sidecar.close();
+  await server.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function configure(names: readonly string[], more: object = {}): void {
+  file = {
+    ...{ registry: `local:${join(directory, 'registry')}`, admin: '127.0.0.1:0', address: '127.0.0.1' },
+    ...{ stateDir: join(directory, 'state'), drainPropagation: '0s', drainWait: '0s' },
+    services: names.map((name) => ({ name, id: 'one', port: server.port, rise: 1, interval: '100ms' })),
+    ...more,
+  };
+}
+
+async function start(names: readonly string[], more: object = {}): Promise<void> {
+  configure(names, more);
+  const { config } = await load({ file });
+  const add = (_: object, message: string): void => void lines.push(message);
+  const logger: Logger = { debug: add, info: add, warn: add, error: add };
+  sidecar = await startSidecar(config, { logger, load: () => gate.then(() => load({ file })) });
+  await until(() => services().every(isRegistered), 'all registered');
+}
+
+function services(): readonly ServiceStatus[] {
+  return (sidecar.status() as { readonly services: readonly ServiceStatus[] }).services;
+}
+
+function isRegistered({ registrations }: ServiceStatus): boolean {
+  return registrations.every(({ registered }) => registered);
+}
+
+function reload(): Promise<ReloadResult> {
+  if (sidecar.reload === undefined) throw new Error('expected a sidecar that can reload');
+  return sidecar.reload();
+}
+
+const REFUSAL = 'the sidecar is on its way out and does not reload any more';
+
+describe('a sidecar that is on its way out', () => {
+  test('refuses a reload while it drains, with 503, and starts nothing more', async () => {
+    await start(['orders'], { drainPropagation: '10m', drainTimeout: '20m' });
+    void sidecar.drain('the sidecar got SIGTERM');
+    configure(['orders', 'added']);
+    expect(await reload()).toEqual({ refused: REFUSAL });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${sidecar.adminUrl}/v1/reload`, { method: 'POST', headers });
+    expect([answer.status, await answer.json()]).toEqual([503, { error: REFUSAL }]);
+    expect(services().map(({ name, drain }) => [name, drain !== undefined])).toEqual([['orders', true]]);
+    expect(lines.filter((line) => line === REFUSAL)).toHaveLength(1);
+  });
+
+  test('does not take back a drain of what was removed before', async () => {
+    const slow = { drainPropagation: '10m', drainTimeout: '20m' };
+    await start(['orders', 'removed'], slow);
+    configure(['orders'], slow);
+    expect(await reload()).toMatchObject({ removed: ['removed/one'] });
+    void sidecar.drain('the sidecar got SIGTERM');
+    configure(['orders', 'removed'], slow);
+    expect(await reload()).toEqual({ refused: REFUSAL });
+    expect(services().map(({ drain }) => drain !== undefined)).toEqual([true, true]);
+  });
+
+  test('refuses a reload that had begun and was not applied yet, and counts it as no failure', async () => {
+    await start(['orders']);
+    let open = (): void => {};
+    gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    configure(['orders', 'added']);
+    const reloading = reload();
+    await sidecar.drain('the sidecar got SIGTERM');
+    open();
+    expect(await reloading).toEqual({ refused: REFUSAL });
+    expect(services().map(({ name }) => name)).toEqual(['orders']);
+    const metrics = await fetch(`${sidecar.adminUrl}/metrics`).then((answer) => answer.text());
+    expect(metrics).toContain('pilotfish_config_reloads_total{result="error"} 0');
+  });
+
+  test('refuses a reload while it closes, as after a crash of the command', async () => {
+    await start(['orders']);
+    const closing = sidecar.close();
+    configure(['orders', 'added']);
+    expect(await reload()).toEqual({ refused: REFUSAL });
+    await closing;
+    expect(sidecar.config.services).toHaveLength(1);
+  });
+
+  test('drains what a reload was adding when the drain began', async () => {
+    await start(['orders']);
+    const clock = systemClock;
+    const lag = { maxSince: () => 0, stalledSince: () => 0 } as unknown as LoopLag;
+    const metrics = new SidecarMetrics({ clock, lag });
+    const context = { clock, lag, metrics, random: systemRandom(), logger: silentLogger };
+    const fleet = new Fleet(context);
+    const plans = await planServices(sidecar.config, context);
+    const applying = fleet.apply({ ...sidecar.config, services: plans, registries: [] });
+    await fleet.drain('the sidecar got SIGTERM', sidecar.config.drain);
+    expect(fleet.services.map(({ isDraining }) => isDraining)).toEqual([true]);
+    await applying;
+    await fleet.close();
+  });
+});
