@@ -1,11 +1,13 @@
 /**
  * Tells that the text of the configuration file has changed since it was loaded, however it was replaced: written, renamed
- * over, relinked.
+ * over, relinked. Events tell it at once where the directory has them; behind a link to another directory or a mount of
+ * the file alone it has none, so the text itself is compared every two seconds.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { watchDirectory } from '../../registry/directory-watch.js';
 import type { Clock } from '../../runtime/clock.js';
+import { coalesced } from '../../runtime/coalesced.js';
 import type { ConfigFile } from './load.js';
 
 /** For a change that no event tells of. */
@@ -17,25 +19,33 @@ const SETTLE_MS = 200;
 /** Calls back once for each text that differs from the one before. Returns what ends it. */
 export function watchConfigFile({ path, text }: ConfigFile, onChange: () => void, clock: Clock): () => void {
   let known = text;
-  let cancel = (): void => {};
-  const look = async (): Promise<void> => {
-    // A file that is gone for a moment is one that is being replaced.
-    const found = await readFile(path, 'utf8').catch(() => known);
-    const isNew = found !== known;
+  let ended = false;
+  let cancelLook = (): void => {};
+  let cancelPoll = (): void => {};
+  // A file that is gone for a moment is one that is being replaced.
+  const read = (): Promise<string> => readFile(path, 'utf8').catch(() => known);
+  const look = coalesced(async () => {
+    const found = await read();
+    if (ended || found === known) return;
     known = found;
-    if (isNew) onChange();
+    onChange();
+  });
+  const lookWhenSettled = (): void => {
+    if (ended) return;
+    cancelLook();
+    cancelLook = clock.after(SETTLE_MS, () => void look());
+  };
+  const poll = async (): Promise<void> => {
+    if ((await read()) !== known) lookWhenSettled();
+    if (!ended) cancelPoll = clock.after(POLL_MS, poll);
   };
   void look();
-  const end = watchDirectory(
-    dirname(path),
-    () => {
-      cancel();
-      cancel = clock.after(SETTLE_MS, () => void look());
-    },
-    { clock, pollMs: POLL_MS },
-  );
+  const endWatch = watchDirectory(dirname(path), lookWhenSettled, { clock, pollMs: POLL_MS });
+  cancelPoll = clock.after(POLL_MS, poll);
   return () => {
-    cancel();
-    end();
+    ended = true;
+    cancelLook();
+    cancelPoll();
+    endWatch();
   };
 }

@@ -28,9 +28,9 @@ function watch(text: string): void {
 }
 
 /** At once: a file that is written in place is empty for a moment, which may be told of as well. */
-async function replace(text: string): Promise<void> {
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
+async function replace(text: string, file = path): Promise<void> {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
 }
 
 describe('a configuration file', () => {
@@ -67,5 +67,19 @@ describe('a configuration file', () => {
     await symlink('..two', join(directory, '..data_tmp'));
     await rename(join(directory, '..data_tmp'), join(directory, '..data'));
     await until(() => changes === 1, 'the change');
+  });
+
+  test('that is a link to a file elsewhere, as one that is mounted alone, is told of without any event', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'pilotfish-elsewhere-'));
+    const target = join(elsewhere, 'sidecar.yaml');
+    await writeFile(target, 'one');
+    await symlink(target, path);
+    watch('one');
+    // The first may be seen by the look at the start.
+    await replace('two', target);
+    await until(() => changes === 1, 'the second text');
+    await replace('three', target);
+    await until(() => changes === 2, 'the third text');
+    await rm(elsewhere, { recursive: true });
   });
 });
