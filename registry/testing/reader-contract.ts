@@ -195,7 +195,7 @@ export const readerContract: readonly ContractCase<ReaderHarness>[] = [
         ids.map((id, index) => instanceOf({ service, id, port: 1024 + index })),
       );
       await reading(harness, service, async (watching) => {
-        const list = await watching.until('all', ({ instances }) => instances.length === 1000, 60_000);
+        const list = await watching.until('all', ({ instances }) => instances.length === 1000, 110_000);
         assert.deepEqual(idsOf(list), ids);
       });
       await harness.publish(service, []);

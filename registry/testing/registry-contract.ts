@@ -286,7 +286,7 @@ export const registryContract: readonly ContractCase<RegistryHarness>[] = [
       scene(harness, async ({ registry, watching, instance }) => {
         const all = Array.from({ length: 1000 }, (_, index) => ({ ...instance, id: `i-${index}` }));
         const registrations = await Promise.all(all.map((one) => registry.register(one)));
-        await watching.until('all', (list) => list.instances.length === 1000, 60_000);
+        await watching.until('all', (list) => list.instances.length === 1000, 110_000);
         await Promise.all(registrations.map((registration) => registration.close()));
         await watching.until('none', (list) => list.instances.length === 0, 60_000);
       }),
