@@ -329,6 +329,12 @@ export class SidecarMetrics {
     if (state === 'connected') this.#connectedBefore.add(registry);
   }
 
+  /** A registry is written to no more. What was counted stays. */
+  forgetRegistry(registry: string): void {
+    for (const state of REGISTRY_STATES) this.#registryState.remove({ registry, state });
+    this.#connectedBefore.delete(registry);
+  }
+
   /** Counts a reload that has ended. */
   reloaded(result: 'ok' | 'error'): void {
     this.#reloads.inc({ result });

@@ -56,10 +56,19 @@ export class Registries {
     const leaving = [...this.#open].filter(([url]) => !urls.includes(url));
     for (const [url] of leaving) this.#open.delete(url);
     await Promise.all(leaving.map(([, registry]) => registry.close()));
+    for (const [, { url }] of leaving) this.#forget(url);
   }
 
   close(): Promise<void> {
     return this.closeAllBut([]);
+  }
+
+  /** Another one may be shown by the same URL: with another secret, for instance. */
+  #forget(url: string): void {
+    const { metrics } = this.#context;
+    metrics.forgetRegistry(url);
+    const other = this.all.find((registry) => registry.url === url);
+    if (other !== undefined) metrics.registryState(url, other.state);
   }
 
   #observe(registry: Registry): void {

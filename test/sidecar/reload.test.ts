@@ -68,6 +68,10 @@ function reload(): Promise<ReloadResult> {
   return sidecar.reload();
 }
 
+function metrics(): Promise<string> {
+  return fetch(`${sidecar.adminUrl}/metrics`).then((answer) => answer.text());
+}
+
 const REFUSAL = 'the sidecar is on its way out and does not reload any more';
 
 describe('a sidecar that is on its way out', () => {
@@ -106,8 +110,7 @@ describe('a sidecar that is on its way out', () => {
     open();
     expect(await reloading).toEqual({ refused: REFUSAL });
     expect(services().map(({ name }) => name)).toEqual(['orders']);
-    const metrics = await fetch(`${sidecar.adminUrl}/metrics`).then((answer) => answer.text());
-    expect(metrics).toContain('pilotfish_config_reloads_total{result="error"} 0');
+    expect(await metrics()).toContain('pilotfish_config_reloads_total{result="error"} 0');
   });
 
   test('refuses a reload while it closes, as after a crash of the command', async () => {
@@ -132,5 +135,17 @@ describe('a sidecar that is on its way out', () => {
     expect(fleet.services.map(({ isDraining }) => isDraining)).toEqual([true]);
     await applying;
     await fleet.close();
+  });
+});
+
+describe('a reload', () => {
+  test('that removes a registry ends its series, which would tell of a lost connection for ever', async () => {
+    const ofTheOldOne = /^pilotfish_(registry_state|registered|registration_conflict)\{.*\/registry"/m;
+    await start(['orders']);
+    expect(await metrics()).toMatch(ofTheOldOne);
+    configure(['orders'], { registry: `local:${join(directory, 'other')}` });
+    await reload();
+    await expect.poll(metrics, { timeout: 20_000 }).not.toMatch(ofTheOldOne);
+    expect(await metrics()).toMatch(/^pilotfish_registry_state\{.*\/other",state="connected"\} 1$/m);
   });
 });
