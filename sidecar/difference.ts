@@ -29,9 +29,13 @@ export function differenceOf(present: readonly ServicePlan[], next: readonly Ser
   };
 }
 
-/** Whether the probes of one do for the other. */
+/** Whether the probes of one do for the other. Their authorities may have been replaced in a file of the same name. */
 export function sameProbes(a: ServicePlan, b: ServicePlan): boolean {
-  return isDeepStrictEqual([a.config.probes, a.config.require], [b.config.probes, b.config.require]);
+  const whole = ({ config, probes }: ServicePlan) => [
+    ...[config.probes, config.require],
+    probes.map(({ probe }) => probe.authorities),
+  ];
+  return isDeepStrictEqual(whole(a), whole(b));
 }
 
 /** The address of an instance may be a detected one, so that the configuration alone does not tell. */
@@ -39,6 +43,7 @@ function samePlan(a: ServicePlan, b: ServicePlan): boolean {
   return (
     sameInstance(a.instance, b.instance) &&
     a.heartbeatSecret === b.heartbeatSecret &&
+    sameProbes(a, b) &&
     isDeepStrictEqual(a.config, b.config)
   );
 }

@@ -33,13 +33,14 @@ export interface GrpcContext {
 export async function grpcProbe(config: GrpcProbeConfig, context: GrpcContext): Promise<Probe> {
   const { clock, logger, network } = context;
   const { dial: plain, hold } = connectionTo(config, network, clock);
-  const dial = await secured(config, 'h2', plain, logger);
+  const { dial, authorities } = await secured(config, 'h2', plain, logger);
   return {
     name: config.name,
     type: 'grpc',
     pace: 'interval',
     deadlineMs: config.timeoutMs,
     hold,
+    authorities,
     check: (signal) =>
       checkWithin(clock, config.timeoutMs, METHOD_PATH, signal, async (signal) => {
         const session = sessionOn(await dial(signal), config);

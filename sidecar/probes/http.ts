@@ -17,7 +17,7 @@ import { confirmedCutOff } from './confirmed.js';
 import { connectionTo } from './connection.js';
 import type { Network } from './dial.js';
 import { checkWithin, type Probe } from './probe.js';
-import { secured } from './tls.js';
+import { type Secured, secured } from './tls.js';
 import { codeOf, cutOff, failing, passing, type Verdict, verdictOf } from './verdict.js';
 
 /** The part of the body that is searched. */
@@ -37,7 +37,7 @@ export interface HttpContext {
 export async function httpProbe(config: HttpProbeConfig, context: HttpContext): Promise<Probe> {
   const { clock, logger, network } = context;
   const { dial: plain, hold } = connectionTo(config, network, clock);
-  const dial = await secured(config, 'http/1.1', plain, logger);
+  const { dial, authorities } = await secured(config, 'http/1.1', plain, logger);
   const what = `${config.method} ${config.path}`;
   return {
     name: config.name,
@@ -45,6 +45,7 @@ export async function httpProbe(config: HttpProbeConfig, context: HttpContext): 
     pace: 'interval',
     deadlineMs: config.timeoutMs,
     hold,
+    authorities,
     check: (signal) =>
       checkWithin(clock, config.timeoutMs, what, signal, async (signal) => {
         const client = clientFor(config, await dial(signal));
@@ -59,7 +60,7 @@ export async function httpProbe(config: HttpProbeConfig, context: HttpContext): 
   };
 }
 
-type Opened = Awaited<ReturnType<Awaited<ReturnType<typeof secured>>>>;
+type Opened = Awaited<ReturnType<Secured['dial']>>;
 
 /** A client for one request, on a connection that is open already. */
 function clientFor(config: HttpProbeConfig, socket: Opened): Client {

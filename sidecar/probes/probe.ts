@@ -31,6 +31,8 @@ export interface Probe {
   readonly deadlineMs: number;
   /** Tells between two checks that it is time for one. Undefined where nothing is held. */
   readonly hold?: Hold | undefined;
+  /** The content, as a digest, of the file of certificate authorities that it trusts; undefined without one. */
+  readonly authorities?: string | undefined;
   /**
    * Checks once. Never rejects: whatever goes wrong is in the result. When `signal` aborts it ends at once,
    * holds no socket any more, and its result means nothing. Never called while a check of it still runs.

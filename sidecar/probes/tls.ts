@@ -2,6 +2,7 @@
  * TLS on top of a dialed connection. The certificate is verified against the system's authorities or those of
  * one file, for the probe's host or the name that the configuration gives.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
@@ -19,23 +20,29 @@ export interface SecuredTarget {
   readonly tls: TlsConfig | undefined;
 }
 
+export interface Secured {
+  readonly dial: Dial;
+  /** Tells what the file of authorities held from anything else it may hold later; undefined without one. */
+  readonly authorities: string | undefined;
+}
+
 /** The dial itself without TLS, else one that ends with the handshake done and `protocol` offered. */
 export async function secured(
   { tls, host, name }: SecuredTarget,
   protocol: 'http/1.1' | 'h2',
   dial: Dial,
   logger: Logger,
-): Promise<Dial> {
-  if (tls === undefined) return dial;
+): Promise<Secured> {
+  if (tls === undefined) return { dial, authorities: undefined };
   if (tls.insecureSkipVerify) {
     logger.warn(
       { probe: name, host },
       'TLS certificates of this probe are not verified (insecureSkipVerify)',
     );
   }
-  const secureContext = await contextOf(tls.ca);
+  const { secureContext, authorities } = await trustIn(tls.ca);
   const verifiedName = tls.serverName ?? host;
-  return async (signal) =>
+  const securedDial: Dial = async (signal) =>
     handshake(await dial(signal), {
       secureContext,
       host: verifiedName,
@@ -44,12 +51,20 @@ export async function secured(
       rejectUnauthorized: !tls.insecureSkipVerify,
       ALPNProtocols: [protocol],
     });
+  return { dial: securedDial, authorities };
 }
 
-async function contextOf(caFile: string | undefined): Promise<SecureContext> {
-  if (caFile === undefined) return createSecureContext();
+interface Trust {
+  readonly secureContext: SecureContext;
+  readonly authorities: string | undefined;
+}
+
+async function trustIn(caFile: string | undefined): Promise<Trust> {
+  if (caFile === undefined) return { secureContext: createSecureContext(), authorities: undefined };
   try {
-    return createSecureContext({ ca: await readFile(caFile) });
+    const ca = await readFile(caFile);
+    const authorities = createHash('sha256').update(ca).digest('hex');
+    return { secureContext: createSecureContext({ ca }), authorities };
   } catch (error) {
     return reject(
       'tls.ca',

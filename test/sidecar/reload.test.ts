@@ -1,7 +1,9 @@
 /** Reloads of a sidecar in this process: when they come too late, and what they reach. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../runtime/clock.js';
 import { type Logger, silentLogger } from '../../runtime/logger.js';
@@ -14,7 +16,7 @@ import { planServices } from '../../sidecar/plan.js';
 import type { ReloadResult } from '../../sidecar/reload.js';
 import type { ServiceStatus } from '../../sidecar/service.js';
 import { load } from '../helpers/config.js';
-import { serve, type TestServer, until } from './support.js';
+import { serve, type TestServer, track, until } from './support.js';
 
 let directory: string;
 let server: TestServer;
@@ -46,13 +48,13 @@ function configure(names: readonly string[], more: object = {}): void {
   };
 }
 
-async function start(names: readonly string[], more: object = {}): Promise<void> {
+async function start(names: readonly string[], more: object = {}, isThere = isRegistered): Promise<void> {
   configure(names, more);
   const { config } = await load({ file });
   const add = (_: object, message: string): void => void lines.push(message);
   const logger: Logger = { debug: add, info: add, warn: add, error: add };
   sidecar = await startSidecar(config, { logger, load: () => gate.then(() => load({ file })) });
-  await until(() => services().every(isRegistered), 'all registered');
+  await until(() => services().every(isThere), 'all as they are to be at the start');
 }
 
 function services(): readonly ServiceStatus[] {
@@ -61,6 +63,10 @@ function services(): readonly ServiceStatus[] {
 
 function isRegistered({ registrations }: ServiceStatus): boolean {
   return registrations.every(({ registered }) => registered);
+}
+
+function isFailing({ health }: ServiceStatus): boolean {
+  return health.state === 'failing';
 }
 
 function reload(): Promise<ReloadResult> {
@@ -147,5 +153,21 @@ describe('a reload', () => {
     await reload();
     await expect.poll(metrics, { timeout: 20_000 }).not.toMatch(ofTheOldOne);
     expect(await metrics()).toMatch(/^pilotfish_registry_state\{.*\/other",state="connected"\} 1$/m);
+  });
+
+  test('sees that the authorities of a probe were replaced in the file of the same name', async () => {
+    const fixture = (name: string) => readFile(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
+    const [cert, key] = await Promise.all([fixture('cert.pem'), fixture('key.pem')]);
+    const https = await track(createServer({ cert, key }, (_, response) => response.end('ok')));
+    const ca = join(directory, 'ca.pem');
+    const probe = { type: 'http', path: '/', tls: { ca, serverName: 'localhost' } };
+    const orders = { name: 'orders', id: 'one', port: https.port, rise: 1, interval: '100ms' };
+    await writeFile(ca, rootCertificates[0] as string);
+    await start([], { services: [{ ...orders, probes: [probe] }] }, isFailing);
+    await writeFile(ca, cert);
+    expect(await reload()).toMatchObject({ changed: ['orders/one'] });
+    await until(() => services().every(isRegistered), 'registered');
+    expect(await reload()).toMatchObject({ unchanged: ['orders/one'] });
+    await https.close();
   });
 });
