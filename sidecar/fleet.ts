@@ -119,6 +119,7 @@ export class Fleet {
     );
     for (const added of difference.added) await this.#add(added, plan);
     for (const changed of difference.changed) await this.#change(changed, plan);
+    this.#protectAll(plan);
     const planned = this.services.filter((service) => !difference.removed.includes(keyOf(service.plan)));
     const departures = planned.map((service) => this.#changeRegistries(service, plan));
     const removals = difference.removed.map((key) => this.#remove(key, plan));
@@ -195,6 +196,14 @@ export class Fleet {
     member.unobserve();
     member.unobserve = this.#context.metrics.observeServiceHealth(labelsOf(plan), health);
     await service.change(plan, this.#neighboursIn(fleet), health);
+  }
+
+  /** Also those whose own plan is as before: what protects them may have been switched on or off. */
+  #protectAll(fleet: FleetPlan): void {
+    const neighbours = this.#neighboursIn(fleet);
+    for (const { plan, protection, health } of this.services) {
+      protection.follow(health, { flapHoldDown: plan.config.flapHoldDown, neighbours });
+    }
   }
 
   /** Registers in what is new before it leaves what is not wanted any more. */

@@ -83,8 +83,7 @@ export class ProtectedHealth {
       ...health.probers.map((prober) => prober.onResult((report) => this.#heard(report))),
       ...(leave === undefined ? [] : [leave]),
     ];
-    const isOff = this.#hold?.reason === 'flapping' && !protections.flapHoldDown;
-    if (isOff) this.#release('it was switched off', 'the configuration changed');
+    if (this.#isSwitchedOff()) this.#release('it was switched off', 'the configuration changed');
     else this.#report('the configuration changed');
   }
 
@@ -110,6 +109,12 @@ export class ProtectedHealth {
     for (const end of this.#ends) end();
     this.#ends = [];
     this.#hold?.cancel();
+  }
+
+  #isSwitchedOff(): boolean {
+    const { flapHoldDown, neighbours } = this.#protections;
+    if (this.#hold === undefined) return false;
+    return this.#hold.reason === 'flapping' ? !flapHoldDown : neighbours === undefined;
   }
 
   #look(): LocalService {

@@ -1,8 +1,19 @@
-/** What a reload cannot change, because others hold on to it while the sidecar runs: where it listens and how it logs. */
+/**
+ * What a reload cannot change, because others hold on to it while the sidecar runs: where it listens, how it logs, how
+ * long its registrations wait after an outage.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { SidecarConfig } from './config/config.js';
 
-const KEYS = ['admin', 'adminTokenFile', 'metrics', 'logLevel', 'stateDir', 'reloadOnChange'] as const;
+const KEYS = [
+  'admin',
+  'adminTokenFile',
+  'metrics',
+  'logLevel',
+  'stateDir',
+  'reloadOnChange',
+  'fleetSize',
+] as const;
 
 /** One sentence for each of them that differs. */
 export function restartOnly(present: SidecarConfig, next: SidecarConfig): readonly string[] {

@@ -244,6 +244,16 @@ describe('services that fall silent all at once', () => {
     expect(all.map(({ protection }) => protection.hold)).toEqual(Array(3).fill(undefined));
   });
 
+  test('go at once when that is switched off', async () => {
+    sayAll(SILENT);
+    await clock.advance(500);
+    expect(listed()).toEqual([true, true, true]);
+    for (const { protection, health } of all) {
+      protection.follow(health, { flapHoldDown: true, neighbours: undefined });
+    }
+    expect(listed()).toEqual([false, false, false]);
+  });
+
   test('are never taken off when they answer again within that time', async () => {
     sayAll(SILENT);
     await clock.advance(1000);

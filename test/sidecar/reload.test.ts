@@ -1,5 +1,6 @@
 /** Reloads of a sidecar in this process: when they come too late, and what they reach. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttp, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -169,5 +170,25 @@ describe('a reload', () => {
     await until(() => services().every(isRegistered), 'registered');
     expect(await reload()).toMatchObject({ unchanged: ['orders/one'] });
     await https.close();
+  });
+
+  test('switches the protection against a mass failure off for services that are as before too', async () => {
+    let isHanging = false;
+    const answer = (response: ServerResponse): unknown => isHanging || response.end('ok');
+    const servers = await Promise.all([0, 1].map(() => track(createHttp((_, response) => answer(response)))));
+    const both = servers.map(({ port }, i) => ({
+      ...{ name: `orders-${i}`, id: 'one', port, probes: ['http:/'] },
+      ...{ rise: 1, fall: 1, interval: '100ms', timeout: '2s' },
+    }));
+    await start([], { services: both });
+    configure([], { services: both, protectMassFailure: false, fleetSize: 7 });
+    expect(await reload()).toMatchObject({
+      unchanged: ['orders-0/one', 'orders-1/one'],
+      warnings: expect.arrayContaining(['fleetSize has changed and takes effect at the next start only']),
+    });
+    isHanging = true;
+    await until(() => !services().some(isRegistered), 'both are gone');
+    expect(lines.filter((line) => line.startsWith('every service of this sidecar fell silent'))).toEqual([]);
+    await Promise.all(servers.map((each) => each.close()));
   });
 });
