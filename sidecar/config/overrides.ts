@@ -5,6 +5,7 @@
  */
 import { describe, type Problem } from '../../runtime/expected.js';
 import { formatPath, formatStep, type Path } from './problems.js';
+import { withoutServiceLinks } from './service-links.js';
 import { CONFIG_ENV, SETTINGS, type Setting, settingValue, splitEnv } from './settings.js';
 
 /** As `parseArgs` of node:util returns them; a flag that may repeat is a list. */
@@ -26,7 +27,12 @@ export interface Layered {
 }
 
 /** Every setting that is given outside of the file. An empty variable counts as not set. */
-export function readOverrides(flags: Flags, env: Environment, problems: Problem[]): readonly Override[] {
+export function readOverrides(
+  flags: Flags,
+  environment: Environment,
+  problems: Problem[],
+): readonly Override[] {
+  const env = withoutServiceLinks(environment);
   problems.push(...unknownVariables(env));
   return SETTINGS.flatMap((setting) => {
     const given = fromFlag(setting, flags) ?? fromEnv(setting, env);

@@ -5,6 +5,7 @@
 import { describe, reject } from '../../runtime/expected.js';
 import type { SidecarConfig } from '../config/config.js';
 import type { Environment, Flags } from '../config/overrides.js';
+import { withoutServiceLinks } from '../config/service-links.js';
 import { CONFIG_ENV } from '../config/settings.js';
 
 /** Of systemd to us; the command would speak for a service that it is only a part of. */
@@ -12,7 +13,9 @@ const OURS = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'];
 
 /** The flags, with PORT as `--port` where neither a flag nor a variable of ours nor a file can name the port. */
 export function flagsWithPort(flags: Flags, env: Environment): Flags {
-  const isNamed = [flags.port, env.PILOTFISH_PORT, flags.config, env[CONFIG_ENV]].some(isGiven);
+  const isNamed = [flags.port, withoutServiceLinks(env).PILOTFISH_PORT, flags.config, env[CONFIG_ENV]].some(
+    isGiven,
+  );
   return isNamed || !isGiven(env.PORT) ? flags : { ...flags, port: portOf(env.PORT) };
 }
 
@@ -23,7 +26,7 @@ export function flagsWithPort(flags: Flags, env: Environment): Flags {
 export function childEnvironment(flags: Flags, env: Environment, { services }: SidecarConfig): Environment {
   const [only, second] = services;
   const fromFile = second === undefined ? only?.port : undefined;
-  const port = [flags.port, env.PILOTFISH_PORT, env.PORT, fromFile].find(isGiven);
+  const port = [flags.port, withoutServiceLinks(env).PILOTFISH_PORT, env.PORT, fromFile].find(isGiven);
   const passedOn = Object.entries(env).filter(([name]) => !OURS.includes(name));
   return { ...Object.fromEntries(passedOn), ...(port !== undefined && { PORT: String(port) }) };
 }

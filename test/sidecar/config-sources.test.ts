@@ -185,6 +185,32 @@ describe('the environment', () => {
     expect(service.zone).toBeUndefined();
   });
 
+  test('what the kubelet says of a Service named pilotfish is no setting', async () => {
+    const links = (prefix: string) => ({
+      [`${prefix}_SERVICE_HOST`]: '10.0.0.1',
+      [`${prefix}_SERVICE_PORT`]: '9190',
+      [`${prefix}_SERVICE_PORT_ADMIN`]: '9190',
+      [`${prefix}_PORT`]: 'tcp://10.0.0.1:9190',
+      [`${prefix}_PORT_9190_TCP`]: 'tcp://10.0.0.1:9190',
+      [`${prefix}_PORT_9190_TCP_PROTO`]: 'tcp',
+      [`${prefix}_PORT_9190_TCP_PORT`]: '9190',
+      [`${prefix}_PORT_9190_TCP_ADDR`]: '10.0.0.1',
+    });
+    const env = { ...links('PILOTFISH'), ...links('PILOTFISH_SIDECAR') };
+    const { service } = await firstService({ flags: minimal, env });
+    expect(service.port).toBe(Number(minimal.port));
+    const own = await firstService({ flags: { service: 'a' }, env: { ...env, PILOTFISH_PORT: '81' } });
+    expect(own.service.port).toBe(81);
+  });
+
+  test.each([
+    [{ PILOTFISH_SERVICE_PORT: '80' }, 'PILOTFISH_SERVICE_PORT'],
+    [{ PILOTFISH_PORT: 'tcp://10.0.0.1:80' }, 'PILOTFISH_PORT'],
+  ])('%j without the Service that would say it is an error', async (env, name) => {
+    const problems = await problemsOf({ flags: { service: 'a' }, env });
+    expect(problems.some((problem) => problem.endsWith(`at ${name}`))).toBe(true);
+  });
+
   test('an unknown PILOTFISH_ variable is an error, those for tests and of others are not', async () => {
     const env = { PILOTFISH_INTERVALL: '2s', PILOTFISH_TEST_SERVERS: 'x', HOME: '/root' };
     const [line, ...others] = await problemsOf({ flags: minimal, env });

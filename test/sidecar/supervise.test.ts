@@ -124,6 +124,13 @@ describe('PORT', () => {
     ['our variable', {}, { PORT: '81', PILOTFISH_PORT: '82' }, [one], '82'],
     ['what it was, as the file may name a published port', {}, { PORT: '81' }, [one], '81'],
     ['the only port of the file', {}, {}, [one], '8080'],
+    [
+      'the only port of the file beside a Service named pilotfish',
+      {},
+      { PILOTFISH_SERVICE_HOST: '10.0.0.1', PILOTFISH_PORT: 'tcp://10.0.0.1:9190' },
+      [one],
+      '8080',
+    ],
     ['not set where the file has several', {}, {}, [one, two], undefined],
   ])('of the command is %s', async (_, flags, env, services, port) => {
     const { config } = await load({ file: { services } });
