@@ -124,8 +124,9 @@ export interface Registry extends RegistryReader {
    */
   register(instance: Instance, options?: OperationOptions): Promise<Registration>;
   /**
-   * What a `register` of the instance that did not succeed may have left, or a `close` where others keep it alive: undefined when nothing, else resolves when that
-   * is known to be gone, or the registry is closed. Never rejects. Not there where such a `register` leaves nothing.
+   * What a `register` of the instance that did not succeed may have left, or a `close` where others keep it alive:
+   * undefined when nothing, else resolves when that is known to be gone, or the registry is closed. Never rejects. Not
+   * there where neither leaves anything.
    */
   leftovers?(instance: Instance): Promise<void> | undefined;
 }

@@ -59,7 +59,8 @@ export interface Sidecar {
   readonly status: () => unknown;
   /**
    * Takes every service out without losing a request: marked as draining, deregistered, its work finished; see
-   * `drain.ts`. The sidecar goes on, without reloads; `close` ends it. False when `timeoutMs`, default as configured, was not enough.
+   * `drain.ts`. The sidecar goes on, without reloads; `close` ends it. False when `timeoutMs`, default as configured, was
+   * not enough.
    */
   readonly drain: (cause: string, limits?: Partial<Pick<DrainSettings, 'timeoutMs'>>) => Promise<boolean>;
   /** Applies what has changed in the configuration, or nothing at all; refused once it drains. Undefined without `load`. */

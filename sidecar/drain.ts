@@ -3,9 +3,8 @@
  * registries say that it drains, so that callers who watch look elsewhere while their requests in flight go on; then the
  * entry goes, which the others notice as well; then the work that is left gets its time. One cap over all of it.
  */
-import { abortable, linkedAbort, withDeadline } from '../runtime/abort.js';
+import { abortable, withDeadline } from '../runtime/abort.js';
 import { type Clock, sleep } from '../runtime/clock.js';
-import { PilotfishError } from '../runtime/errors.js';
 
 /**
  * - `marking`: the registries are told that it drains.
@@ -59,19 +58,15 @@ const POLL_MS = 100;
  */
 export async function drain(subject: DrainSubject, options: DrainOptions): Promise<boolean> {
   const { clock, settings, signal, onPhase } = options;
-  const cap = linkedAbort(signal);
-  const cancel = clock.after(settings.timeoutMs, () =>
-    cap.abort(new PilotfishError('TIMEOUT', `the drain took longer than ${settings.timeoutMs} ms`)),
-  );
   try {
-    await leave(subject, cap.signal, options);
+    await withDeadline(clock, settings.timeoutMs, 'the drain', signal, (capped) =>
+      leave(subject, capped, options),
+    );
     return true;
   } catch (error) {
     if (signal.aborted) throw error;
     return false;
   } finally {
-    cancel();
-    cap.release();
     if (!signal.aborted) onPhase('drained');
   }
 }

@@ -119,7 +119,7 @@ export class Fleet {
     );
     for (const added of difference.added) await this.#add(added, plan);
     for (const changed of difference.changed) await this.#change(changed, plan);
-    this.#protectAll(plan);
+    this.#protect(difference.unchanged, plan);
     const planned = this.services.filter((service) => !difference.removed.includes(keyOf(service.plan)));
     const departures = planned.map((service) => this.#changeRegistries(service, plan));
     const removals = difference.removed.map((key) => this.#remove(key, plan));
@@ -198,10 +198,11 @@ export class Fleet {
     await service.change(plan, this.#neighboursIn(fleet), health);
   }
 
-  /** Also those whose own plan is as before: what protects them may have been switched on or off. */
-  #protectAll(fleet: FleetPlan): void {
+  /** Those whose own plan is as before: what protects them may have been switched on or off all the same. */
+  #protect(unchanged: readonly string[], fleet: FleetPlan): void {
     const neighbours = this.#neighboursIn(fleet);
     for (const { plan, protection, health } of this.services) {
+      if (!unchanged.includes(keyOf(plan))) continue;
       protection.follow(health, { flapHoldDown: plan.config.flapHoldDown, neighbours });
     }
   }

@@ -48,14 +48,13 @@ function report(drains: Drains, flags: Flags, { stdout, stderr }: Surroundings):
   if (flags.json === true) stdout.json(drains);
   else for (const each of drains.services) stdout.line(drainLine(each));
   if (flags.wait !== true) return OK;
-  for (const each of drains.services) {
-    const missing = whatIsMissing(each);
-    if (missing !== undefined) stderr.line(`${drainName(each)}: ${printable(missing, 1000)}`);
-  }
-  const isDone = drains.services.every(
-    (each) => each.phase === 'drained' && whatIsMissing(each) === undefined,
-  );
-  return isDone ? OK : FAILED;
+  const missing = drains.services.flatMap((each) => {
+    const what = whatIsMissing(each);
+    return what === undefined ? [] : [`${drainName(each)}: ${printable(what, 1000)}`];
+  });
+  for (const line of missing) stderr.line(line);
+  const isDone = drains.services.every(({ phase }) => phase === 'drained');
+  return isDone && missing.length === 0 ? OK : FAILED;
 }
 
 /** Undefined when nothing is, as far as the drain has come. An older sidecar says nothing of `complete`. */

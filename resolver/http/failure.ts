@@ -44,28 +44,17 @@ export function failureOf(error: unknown): FailureKind | undefined {
   return undefined;
 }
 
-interface Clues {
-  readonly name?: unknown;
-  readonly code?: unknown;
-  readonly cause?: unknown;
-}
-
 /**
  * True also for the reason of `AbortSignal.timeout()`: a deadline of the caller that the endpoint did not keep. node:http
  * wraps it once.
  */
 export function isTimeout(error: unknown): boolean {
-  const { cause, ...own } = cluesOf(error);
-  return saysTimeout(own) || saysTimeout(cluesOf(cause));
+  return saysTimeout(error) || saysTimeout((error as { readonly cause?: unknown } | undefined)?.cause);
 }
 
-function saysTimeout({ name, code }: Clues): boolean {
+function saysTimeout(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
   return name === 'TimeoutError' || TIMEOUTS.has(code);
-}
-
-function cluesOf(error: unknown): Clues {
-  const { name, code, cause } = (error ?? {}) as Clues;
-  return { name, code, cause };
 }
 
 /**

@@ -127,9 +127,8 @@ class CallbackHandler implements Handler, Stallable {
   }
 
   #failed(error: Error): FailureKind | undefined {
-    if (this.#aborted !== undefined) this.#life.aborted(this.#aborted.reason, this.#paused);
-    else if (!this.#whole.isOfBody(error)) return this.#life.failed(error);
-    else this.#life.aborted(undefined, false);
+    if (this.#aborted === undefined && !this.#whole.isOfBody(error)) return this.#life.failed(error);
+    this.#life.aborted(this.#aborted?.reason, this.#paused);
     return undefined;
   }
 
@@ -243,7 +242,7 @@ class ControllerHandler implements Handler, Stallable {
     if (!aborted && !this.#whole.isOfBody(error)) return this.#life.failed(error);
     // What is drained was given up by ourselves: the request itself is elsewhere.
     if (!this.#drained) this.#whole.giveUp();
-    this.#life.aborted(aborted ? reason : undefined, paused === true);
+    this.#life.aborted(reason, paused === true);
     return undefined;
   }
 

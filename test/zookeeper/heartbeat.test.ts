@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { judge, LONGEST_ANSWER_MS, type Traffic } from '../../registry/zookeeper/wire/heartbeat.js';
 import { Pulse } from '../../registry/zookeeper/wire/pulse.js';
-import type { Clock } from '../../runtime/clock.js';
 import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { StallingClock } from '../helpers/stalling-clock.js';
 
 const T = 9_000;
 
@@ -133,36 +133,9 @@ describe('the pulse of a connection', () => {
   });
 });
 
-/** A clock that can stand still for everybody but itself, as the clock of a machine does for a stopped process. */
-class PausingClock implements Clock {
-  readonly #clock = new VirtualClock();
-  #paused = 0;
-
-  now(): number {
-    return this.#clock.now() + this.#paused;
-  }
-
-  wallNow(): number {
-    return this.#clock.wallNow() + this.#paused;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    return this.#clock.after(ms, callback);
-  }
-
-  /** The process stands still for `ms`: time passes, and nothing runs. */
-  pause(ms: number): void {
-    this.#paused += ms;
-  }
-
-  advance(ms: number): Promise<void> {
-    return this.#clock.advance(ms);
-  }
-}
-
 describe('a process that stood still', () => {
-  function paused(): { clock: PausingClock; pulse: Pulse; log: string[] } {
-    const clock = new PausingClock();
+  function paused(): { clock: StallingClock; pulse: Pulse; log: string[] } {
+    const clock = new StallingClock();
     const log: string[] = [];
     const pulse: Pulse = new Pulse({
       clock,
@@ -177,26 +150,26 @@ describe('a process that stood still', () => {
 
   test('doubts and asks when its timer runs', async () => {
     const { clock, log } = paused();
-    await clock.advance(1);
-    clock.pause(60_000);
-    await clock.advance(3_000);
+    await clock.timers.advance(1);
+    clock.stall(60_000);
+    await clock.timers.advance(3_000);
     expect(log).toEqual(['doubt', 'ping']);
   });
 
   test('doubts and asks when bytes come before its timer runs, once', async () => {
     const { clock, pulse, log } = paused();
-    await clock.advance(1);
-    clock.pause(60_000);
+    await clock.timers.advance(1);
+    clock.stall(60_000);
     pulse.received();
     expect(log).toEqual(['doubt', 'ping']);
-    await clock.advance(3_000);
+    await clock.timers.advance(3_000);
     expect(log).toEqual(['doubt', 'ping']);
   });
 
   test('believes only the answer to the newest ping', async () => {
     const { clock, pulse, log } = paused();
-    await clock.advance(3_000);
-    clock.pause(60_000);
+    await clock.timers.advance(3_000);
+    clock.stall(60_000);
     pulse.received();
     expect(log).toEqual(['ping', 'doubt', 'ping']);
     expect([pulse.ponged(), pulse.ponged()]).toEqual([false, true]);
@@ -204,11 +177,11 @@ describe('a process that stood still', () => {
 
   test('gives the server two thirds from then on, also for requests from before', async () => {
     const { clock, log } = paused();
-    await clock.advance(1);
-    clock.pause(60_000);
-    await clock.advance(2_999 + 5_999);
+    await clock.timers.advance(1);
+    clock.stall(60_000);
+    await clock.timers.advance(2_999 + 5_999);
     expect(log).toEqual(['doubt', 'ping']);
-    await clock.advance(1);
+    await clock.timers.advance(1);
     expect(log).toEqual(['doubt', 'ping', 'hang up']);
   });
 });

@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exposedGc } from '../../bench/garbage.js';
 import type { Registry } from '../../registry/contract.js';
 import { parseInstance } from '../../registry/instance.js';
 import { openWritable } from '../../registry/open.js';
@@ -502,8 +501,6 @@ async function watchesOnServer(): Promise<number> {
 
 /** After everything that nobody holds is gone. */
 function heapBytes(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
+  exposedGc()();
   return process.memoryUsage().heapUsed;
 }

@@ -3,9 +3,8 @@ import type { ZkAddress } from '../../registry/zookeeper/driver.js';
 import { WireClient } from '../../registry/zookeeper/wire/client.js';
 import { JuteReader } from '../../registry/zookeeper/wire/jute.js';
 import { OP, XID } from '../../registry/zookeeper/wire/records.js';
-import type { Clock } from '../../runtime/clock.js';
 import { seededRandom } from '../../runtime/random.js';
-import { VirtualClock } from '../../runtime/virtual-clock.js';
+import { StallingClock } from '../helpers/stalling-clock.js';
 import { zkOptions } from '../helpers/zk.js';
 import { type Driven, drive, SESSION_MS, settled } from './driving.js';
 import { type FakeConnection, FakeServer, notification, reply, turns } from './fake-server.js';
@@ -346,44 +345,22 @@ describe('servers that refuse the session', () => {
   });
 });
 
-/** A virtual clock of a machine whose processes can be stopped: time passes, and no timer runs. */
-class StoppableClock implements Clock {
-  readonly virtual = new VirtualClock();
-  #stoodStillMs = 0;
-
-  now(): number {
-    return this.virtual.now() + this.#stoodStillMs;
-  }
-
-  wallNow(): number {
-    return this.virtual.wallNow() + this.#stoodStillMs;
-  }
-
-  after(ms: number, callback: () => void): () => void {
-    return this.virtual.after(ms, callback);
-  }
-
-  stop(ms: number): void {
-    this.#stoodStillMs += ms;
-  }
-}
-
 describe('a process that stood still', () => {
   async function stopped(server: FakeServer, meanwhile: () => void) {
-    const clock = new StoppableClock();
+    const clock = new StallingClock();
     const zk = new WireClient({ ...zkOptions(server.address, { timeoutMs: SESSION_MS }), clock });
     const states: string[] = [];
     zk.onState((state) => states.push(state));
     await turns(30);
     expect(states).toEqual(['connected']);
-    clock.stop(60_000);
+    clock.stall(60_000);
     meanwhile();
     return { clock, zk, states };
   }
 
-  async function pass(clock: StoppableClock, ms: number): Promise<void> {
+  async function pass(clock: StallingClock, ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 50) {
-      await clock.virtual.advance(50);
+      await clock.timers.advance(50);
       await turns(12);
     }
   }
@@ -411,7 +388,7 @@ describe('a process that stood still', () => {
     expect(zk.trouble).toBeUndefined();
     server.script = {};
     await zk.close();
-    expect([clock.virtual.pending, server.connections.length]).toEqual([0, 1]);
+    expect([clock.timers.pending, server.connections.length]).toEqual([0, 1]);
   });
 
   test('believes no bytes that came while it stood still', async () => {
@@ -424,7 +401,7 @@ describe('a process that stood still', () => {
     await turns(12);
     expect(zk.state).toBe('connected');
     await zk.close();
-    expect(clock.virtual.pending).toBe(0);
+    expect(clock.timers.pending).toBe(0);
   });
 
   test('learns at once that its session is expired when the server has hung up', async () => {
@@ -436,6 +413,6 @@ describe('a process that stood still', () => {
     await pass(clock, 1_000);
     expect(states).toEqual(['connected', 'suspended', 'expired']);
     await zk.close();
-    expect(clock.virtual.pending).toBe(0);
+    expect(clock.timers.pending).toBe(0);
   });
 });

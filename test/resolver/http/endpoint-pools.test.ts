@@ -1,13 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
+import { exposedGc } from '../../../bench/garbage.js';
 import { EndpointPools } from '../../../resolver/http/endpoint-pools.js';
 import { loadUndici } from '../../../resolver/http/undici.js';
 import { nextTurn } from '../../../runtime/next-turn.js';
 import { instance } from '../memory-registry.js';
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 it('an endpoint has one pool, however many instances of it a policy makes, and none of those is kept', async () => {
   const pools = new EndpointPools(loadUndici(), 'http://orders', {});
@@ -19,7 +15,7 @@ it('an endpoint has one pool, however many instances of it a policy makes, and n
     return new WeakRef(copy);
   });
   await nextTurn();
-  collect();
+  exposedGc()();
   expect(made.filter((each) => each.deref() !== undefined)).toHaveLength(0);
   expect(pools.get(listed)).toBe(pool);
   await pools.destroy();
